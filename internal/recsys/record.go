@@ -1,0 +1,57 @@
+package recsys
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// SpaceID numbers embedding spaces; 0 is none. Spelled "space-7" to clients.
+type SpaceID int64
+
+// String spells the id; empty for 0.
+func (id SpaceID) String() string { return spell("space-", int64(id)) }
+
+// ModelID numbers factor models; 0 is none. Spelled "model-7" to clients.
+type ModelID int64
+
+// String spells the id; empty for 0.
+func (id ModelID) String() string { return spell("model-", int64(id)) }
+
+func spell(prefix string, id int64) string {
+	if id == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(prefix)
+	b.WriteString(strconv.FormatInt(id, 10))
+	return b.String()
+}
+
+// SpaceRecord is a stored embedding space: an immutable recipe.
+type SpaceRecord struct {
+	ID         SpaceID
+	Encoder    string // name@version of the encoder whose raw outputs it reads
+	Dims       int
+	Recipe     []byte // space.Space, as space.Marshal writes it
+	CreateTime time.Time
+}
+
+// ModelRecord is a stored factor model.
+type ModelRecord struct {
+	ID             ModelID
+	Model          []byte // factors, content map, content recipe and item ids, as the engine writes them
+	Parameters     []byte // JSON: hyper-parameters, seed, counts, digest of the training rows
+	CatalogSeq     int64  // changes of the catalogue it has seen
+	InteractionSeq int64  // changes of the interactions it has seen
+	CreateTime     time.Time
+}
+
+// RequestID names a write so that a retry is not applied twice. The zero value names nothing.
+type RequestID struct {
+	ID     [16]byte // a UUID
+	Digest [32]byte // SHA-256 of the request's canonical bytes
+}
+
+// IsZero reports whether the request is unnamed.
+func (r RequestID) IsZero() bool { return r.ID == [16]byte{} }
