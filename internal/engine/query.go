@@ -105,11 +105,11 @@ type Registered struct {
 	Err     error
 }
 
-// ItemUpdate changes fields of an item. Change edits a copy of the stored item; it may run more than once.
-// Image replaces the picture if ImageSet; nil then removes it.
+// ItemUpdate changes fields of an item. Change edits a copy of the stored item and may run more than
+// once; its error refuses the update. Image replaces the picture if ImageSet; nil then removes it.
 type ItemUpdate struct {
 	ItemID   string
-	Change   func(*recsys.Item)
+	Change   func(*recsys.Item) error
 	Image    []byte
 	ImageSet bool
 	Request  recsys.RequestID

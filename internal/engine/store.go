@@ -29,8 +29,9 @@ type ItemStore interface {
 	// one item in a call the later wins.
 	PutItems(ctx context.Context, writes []ItemWrite) ([]ItemResult, error)
 	// DeleteItem removes an item, its vectors, and image and raw output if no other item
-	// shares them. ErrNotFound if it is not there, unless the request is a replay.
-	DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) error
+	// shares them, and returns the change number. ErrNotFound if it is not there, unless the
+	// request is a replay, which deletes nothing and returns 0.
+	DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) (seq int64, err error)
 	// Items returns those of the ids that exist, in no particular order, without vectors.
 	Items(ctx context.Context, itemIDs []string) ([]ItemRow, error)
 	// RawOutputs calls each for every item that has an image and an output of the encoder;
@@ -80,6 +81,8 @@ type InteractionStore interface {
 	// the items, or for those of the actors, oldest first, and returns the change number up to
 	// which they are complete.
 	Interactions(ctx context.Context, of InteractionFilter, each func(recsys.Interaction) error) (seq int64, err error)
+	// ItemIDsSince returns the items that have interactions after an interaction change number.
+	ItemIDsSince(ctx context.Context, seq int64) ([]string, error)
 	// DeleteUser removes all interactions of an actor and the stored responses to them and returns how many.
 	DeleteUser(ctx context.Context, actor recsys.Actor, request recsys.RequestID) (int64, error)
 	// MergeUsers gives a visitor's interactions to a user and returns how many.

@@ -1,0 +1,97 @@
+package ann
+
+import (
+	"sync/atomic"
+
+	"github.com/seed-473295a7/vitrine/internal/vecmath"
+)
+
+// A slot is the place of a row: the chunk's number in the high bits, the row in the low.
+const (
+	rowBits   = 8
+	chunkRows = 1 << rowBits
+	// firstRows is how many rows a chunk has room for at first; full chunks of long
+	// vectors take more than a megabyte, too much for an index of three items.
+	firstRows = 8
+)
+
+// block is the memory behind chunks of several versions. Rows are written once, in
+// order, and never change afterwards: versions that differ only by what was appended
+// share one block, each reading the rows it knows of.
+type block struct {
+	rows  []float32
+	items []uint32 // len(items) is the room, in rows
+	used  atomic.Int64
+}
+
+// newBlock returns a block that holds the rows given and has room for more.
+func newBlock(room, dims int, rows []float32, items []uint32) *block {
+	b := &block{rows: make([]float32, room*dims), items: make([]uint32, room)}
+	copy(b.rows, rows)
+	copy(b.items, items)
+	b.used.Store(int64(len(items)))
+	return b
+}
+
+// claim reserves row n for the caller. It fails when the block is full and when
+// another version that shares the block has gone on from row n before: the one case
+// in which appending to an old version has to copy.
+func (b *block) claim(n int) bool {
+	return n < len(b.items) && b.used.CompareAndSwap(int64(n), int64(n)+1)
+}
+
+// chunk is what one version sees of a block, and which of its rows are dead there.
+type chunk struct {
+	owner *token
+	block *block
+	rows  []float32 // row after row; dead ones included, so that one kernel call scores all
+	items []uint32  // the item of each row
+	dead  [chunkRows / 64]uint64
+	live  int
+}
+
+func (c *chunk) isDead(row int) bool { return c.dead[row>>6]>>(row&63)&1 != 0 }
+
+func (c *chunk) full() bool { return len(c.items) == chunkRows }
+
+// sparse says that moving what is left elsewhere is worth its while: it keeps dead
+// rows below half of all rows outside the last chunk, and every removal pays for at
+// most one move.
+func (c *chunk) sparse() bool { return c.live == 0 || c.full() && c.live < chunkRows/2 }
+
+// append adds a row to a chunk that is not full and that the caller owns.
+func (c *chunk) append(item uint32, vector []float32) (row int) {
+	row = len(c.items)
+	if c.block == nil || !c.block.claim(row) {
+		room := firstRows
+		if c.block != nil {
+			room = len(c.block.items)
+		}
+		if row == room {
+			room = min(2*room, chunkRows)
+		}
+		c.block = newBlock(room, len(vector), c.rows, c.items)
+		c.block.used.Add(1)
+	}
+	end := (row + 1) * len(vector)
+	c.rows, c.items = c.block.rows[:end:end], c.block.items[:row+1:row+1]
+	copy(c.rows[row*len(vector):], vector)
+	c.items[row] = item
+	c.live++
+	return row
+}
+
+// offer pushes every live and allowed row that may still enter the top.
+//
+// The cheap tests come first: few scores reach the threshold once the top is full, so
+// allowed is called for little more than k·log(n/k) items.
+func (c *chunk) offer(top *vecmath.TopK, scores []float32, allowed func(uint32) bool) {
+	threshold := top.Threshold()
+	for row, score := range scores {
+		if score < threshold || c.isDead(row) || allowed != nil && !allowed(c.items[row]) {
+			continue
+		}
+		top.Push(c.items[row], score)
+		threshold = top.Threshold()
+	}
+}

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/space"
+)
+
+// arrival is a committed item on its way into State.
+type arrival struct {
+	item   *recsys.Item
+	seq    int64
+	space  recsys.SpaceID // of vector
+	vector []float32
+	input  space.Input
+}
+
+// apply puts committed items into State. An arrival older than what State holds is passed
+// over, so that two writers of one item, or a writer and Sync, may come in either order.
+func (e *Engine) apply(arrivals []arrival) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.state.Load()
+	c := s.change()
+	for _, a := range arrivals {
+		number := e.numbers.number(a.item.ItemID)
+		if a.seq <= c.next.seqOf(number) {
+			continue
+		}
+		if a.space != s.spaceID {
+			a.vector = s.space.Embed(a.input)
+		}
+		c.put(number, a.item, a.seq, a.vector)
+		if s.model != nil {
+			e.placeFactor(c, number, a)
+		}
+	}
+	return e.publish(c)
+}
+
+// publish makes a finished change the live State; the caller holds mu.
+func (e *Engine) publish(c *change) error {
+	next, err := c.done()
+	if err != nil {
+		return fmt.Errorf("update the index: %w", err)
+	}
+	e.state.Store(next)
+	return nil
+}
+
+// placeFactor gives a new or changed item its served factor: a trained one stays, a
+// folded-in one stays until FoldIn has redone it, everything else starts at its content prior.
+func (e *Engine) placeFactor(c *change, number uint32, a arrival) {
+	model := c.next.model
+	if row, ok := model.rows[a.item.ItemID]; ok && model.keeps(row) {
+		c.setFactor(number, model.als.ItemFactor(int(row)), nil, row)
+		return
+	}
+	if e.numbers.positives(number) > 0 {
+		e.touched.add(a.item.ItemID)
+		if _, _, ok := c.next.factor(number); ok {
+			return
+		}
+	}
+	c.setFactor(number, nil, model.prior(a.input), -1)
+}
+
+// withdraw takes deleted items out of State unless they were written again after seq.
+func (e *Engine) withdraw(itemIDs []string, seq int64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.state.Load().change()
+	for _, id := range itemIDs {
+		number := e.numbers.number(id)
+		if c.next.seqOf(number) < seq {
+			c.remove(number, seq)
+		}
+	}
+	return e.publish(c)
+}
+
+// installFactors places the factors of a loaded model; the caller holds mu.
+func (e *Engine) installFactors(ctx context.Context, c *change, rows []ItemRow, head Head) error {
+	model := c.next.model
+	if model == nil {
+		return nil
+	}
+	var later []ItemRow
+	for _, row := range rows {
+		at, ok := model.rows[row.Item.ItemID]
+		if !ok {
+			later = append(later, row)
+			continue
+		}
+		number := e.numbers.number(row.Item.ItemID)
+		if model.keeps(at) {
+			c.setFactor(number, model.als.ItemFactor(int(at)), nil, at)
+			continue
+		}
+		r, m := model.folded(at)
+		c.setFactor(number, r, m, -1)
+		if row.Seq > head.Model.CatalogSeq {
+			e.touched.add(row.Item.ItemID)
+		}
+	}
+	arrivals, err := e.arrivals(ctx, later, c.next.spaceID)
+	if err != nil {
+		return err
+	}
+	for _, a := range arrivals {
+		e.placeFactor(c, e.numbers.number(a.item.ItemID), a)
+	}
+	return nil
+}
+
+// arrivals adds to stored rows what the spaces read of them.
+func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, of recsys.SpaceID) ([]arrival, error) {
+	inputs, err := e.inputs(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]arrival, len(rows))
+	for i := range rows {
+		out[i] = arrival{item: &rows[i].Item, seq: rows[i].Seq, space: of, vector: rows[i].Vector, input: inputs[i]}
+		if rows[i].Vector == nil {
+			out[i].space = 0 // whoever places it embeds it
+		}
+	}
+	return out, nil
+}
+
+// inputs gathers what the spaces read of several items with one query. A picture without a
+// stored output of this encoder counts as absent.
+func (e *Engine) inputs(ctx context.Context, rows []ItemRow) ([]space.Input, error) {
+	inputs := make([]space.Input, len(rows))
+	at := make(map[string]int, len(rows))
+	var pictured []string
+	for i, row := range rows {
+		inputs[i].Attributes = row.Item.Attributes
+		if len(row.Item.ImageDigest) > 0 {
+			at[row.Item.ItemID] = i
+			pictured = append(pictured, row.Item.ItemID)
+		}
+	}
+	if len(pictured) == 0 {
+		return inputs, nil
+	}
+	err := e.store.RawOutputs(ctx, e.encoder.Name(), pictured, func(itemID string, raw []float32) error {
+		inputs[at[itemID]].Image = append([]float32(nil), raw...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read encoder outputs: %w", err)
+	}
+	return inputs, nil
+}
+
+// carryOver brings into a State that was loaded from an older snapshot what was written here
+// after that snapshot, so that nothing acknowledged disappears and nothing deleted comes back.
+// The caller holds mu.
+func (e *Engine) carryOver(ctx context.Context, c *change) error {
+	live := e.state.Load()
+	if live == nil {
+		return nil
+	}
+	var present []string
+	for at, ch := range live.chunks {
+		for i, seq := range ch.seq {
+			number := uint32(at*chunkSize + i)
+			switch {
+			case seq <= c.next.catalogSeq || seq <= c.next.seqOf(number):
+			case ch.facts[i] == nil:
+				c.remove(number, seq)
+			default:
+				present = append(present, e.numbers.id(number))
+			}
+		}
+	}
+	if len(present) == 0 {
+		return nil
+	}
+	rows, err := e.store.Items(ctx, present)
+	if err != nil {
+		return fmt.Errorf("read items written meanwhile: %w", err)
+	}
+	arrivals, err := e.arrivals(ctx, rows, 0)
+	if err != nil {
+		return err
+	}
+	for _, a := range arrivals {
+		number := e.numbers.number(a.item.ItemID)
+		c.put(number, a.item, a.seq, c.next.space.Embed(a.input))
+		if c.next.model != nil {
+			e.placeFactor(c, number, a)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/seed-473295a7/vitrine/internal/als"
+	"github.com/seed-473295a7/vitrine/internal/rank"
+	"github.com/seed-473295a7/vitrine/internal/vecmath"
+)
+
+const (
+	// maxQueries bounds the index searches of one request: the newest liked items, or the context.
+	maxQueries = 20
+	// neighbours is how many candidates each index search gives.
+	neighbours = 200
+	// maxReasons is how many items explain one.
+	maxReasons = 3
+	// tieBreak is what full popularity adds to a similarity: enough to order equals, and less
+	// than any difference that could be seen.
+	tieBreak = 1e-3
+	// newness is the boost of an item registered just now in a popular list, where the most
+	// popular item has 1.
+	newness = .5
+)
+
+// blend scores the catalogue in the factor space. ok is false if the user has no factor there.
+func (r *request) blend(evidence []preference) (candidates []rank.Candidate, ok bool) {
+	history := r.weighted(evidence)
+	user, err := r.s.model.als.FoldInUser(history)
+	if err != nil {
+		r.e.log.Error("user could not be folded in", "error", err)
+		return nil, false
+	}
+	r.user = user
+	r.reasons = r.contributions(evidence, history)
+	pool := max(rank.DiversityPool, r.q.PageSize)
+	if len(r.context) == 0 {
+		for _, hit := range r.scan(pool) {
+			candidates = append(candidates, rank.Candidate{Item: hit.ID, Parts: r.explain(hit.ID)})
+		}
+		return candidates, true
+	}
+	queries := r.embedded(r.context)
+	items := make(map[uint32]struct{})
+	for _, hit := range r.scan(2 * neighbours) {
+		items[hit.ID] = struct{}{}
+	}
+	for _, query := range queries {
+		for _, hit := range r.search(query) {
+			items[hit.ID] = struct{}{}
+		}
+	}
+	var similarity []float64
+	for item := range items {
+		candidates = append(candidates, rank.Candidate{Item: item, Parts: r.explain(item)})
+	}
+	rank.Sort(candidates) // the map's order must not decide between equals
+	for _, c := range candidates {
+		best, _ := r.nearest(c.Item, queries)
+		similarity = append(similarity, best)
+	}
+	if len(queries) > 0 {
+		rank.JoinContext(candidates, similarity, r.placement.ContextWeight)
+	}
+	return candidates, true
+}
+
+// weighted gives the fold-in what the user did, newest first, with position decay.
+func (r *request) weighted(evidence []preference) []als.Weighted {
+	history := make([]als.Weighted, len(evidence))
+	rows := make([]float32, len(evidence)*r.s.model.dims())
+	for i, p := range evidence {
+		row := rows[i*r.s.model.dims() : (i+1)*r.s.model.dims()]
+		r.servedInto(row, p.item)
+		history[i] = als.Weighted{Factor: row, Confidence: float32(p.confidence), Target: float32(p.target),
+			Decay: float32(als.PositionDecay(i))}
+	}
+	return history
+}
+
+// servedInto writes ṽ = r + g·m.
+func (r *request) servedInto(dst []float32, item uint32) {
+	fr, fm, _ := r.s.factor(item)
+	clear(dst)
+	copy(dst, fr)
+	if fm != nil {
+		vecmath.Axpy(r.gain, fm, dst)
+	}
+}
+
+// scan ranks all allowed items by the user's factor.
+func (r *request) scan(k int) []vecmath.Scored {
+	top := vecmath.NewTopK(k)
+	scores := make([]float32, chunkSize)
+	for at, ch := range r.s.chunks {
+		r.score(ch, scores)
+		for i, score := range scores {
+			number := uint32(at*chunkSize + i)
+			if ch.served[i] && ch.from[i] <= r.now && r.now < ch.until[i] && !r.excluded.has(number) {
+				top.Push(number, score)
+			}
+		}
+	}
+	return top.Sorted()
+}
+
+// score writes the factor scores of a chunk's items.
+func (r *request) score(ch *chunk, scores []float32) {
+	switch {
+	case ch.r != nil:
+		als.Scan(r.user, ch.r, ch.m, r.gain, scores)
+	case ch.m != nil:
+		als.Scan(r.user, ch.m, nil, 0, scores)
+		for i := range scores {
+			scores[i] *= r.gain
+		}
+	default:
+		clear(scores)
+	}
+}
+
+// explain splits an item's factor score into what content and what people say.
+func (r *request) explain(item uint32) rank.Parts {
+	fr, fm, ok := r.s.factor(item)
+	if !ok {
+		return rank.Parts{}
+	}
+	dot := func(v []float32) float64 {
+		if v == nil {
+			return 0
+		}
+		return float64(vecmath.Dot(r.user, v))
+	}
+	if row := r.s.facts(item).warmRow; row >= 0 {
+		content := dot(r.s.model.als.ItemPrior(int(row)))
+		return rank.Parts{Content: content, Collaborative: dot(fr) - content}
+	}
+	return rank.Parts{Content: float64(r.gain) * dot(fm), Collaborative: dot(fr)}
+}
+
+// contributions explains a blended item by the liked items with the largest share in its score,
+//
+//	score(u,i) = Σ_j a_j p_j ṽ_iᵀ A⁻¹ v_j + prior   (Hu, Koren & Volinsky 2008, §5)
+func (r *request) contributions(evidence []preference, history []als.Weighted) func(uint32) []uint32 {
+	explain, err := r.s.model.als.ExplainUser(history)
+	if err != nil {
+		r.e.log.Error("list could not be explained", "error", err)
+		return nil
+	}
+	factor := make([]float32, r.s.model.dims())
+	return func(item uint32) []uint32 {
+		r.servedInto(factor, item)
+		shares := explain(factor)
+		return strongest(len(shares), func(i int) (uint32, float64) { return evidence[i].item, shares[i] })
+	}
+}
+
+// strongest returns the items with the largest positive values, at most maxReasons.
+func strongest(n int, at func(int) (uint32, float64)) []uint32 {
+	type reason struct {
+		item  uint32
+		value float64
+	}
+	var found []reason
+	for i := range n {
+		if item, value := at(i); value > 0 {
+			found = append(found, reason{item, value})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b reason) int { return cmp.Compare(b.value, a.value) })
+	var out []uint32
+	for _, f := range found[:min(maxReasons, len(found))] {
+		out = append(out, f.item)
+	}
+	return out
+}
+
+// search finds the neighbours of an item that has a vector.
+func (r *request) search(item uint32) []vecmath.Scored {
+	hits, err := r.s.index.Search(r.s.vector(item), max(neighbours, r.q.PageSize), r.allowed)
+	if err != nil {
+		r.e.log.Error("index search", "item_id", r.e.numbers.id(item), "error", err)
+	}
+	return hits
+}
+
+// nearest is the highest similarity of an item to any of the queries, and to which. An item
+// without an embedding is similar to nothing: 0.
+func (r *request) nearest(item uint32, queries []uint32) (best float64, query uint32) {
+	v := r.s.vector(item)
+	if v == nil || len(queries) == 0 {
+		return 0, 0
+	}
+	best = math.Inf(-1)
+	for _, q := range queries {
+		if similarity := float64(vecmath.Dot(v, r.s.vector(q))); similarity > best {
+			best, query = similarity, q
+		}
+	}
+	return best, query
+}
+
+// similar scores by the highest similarity to any of the items asked about: one search per item
+// rather than one for their mean, which lies where no item is. Items that have no embedding
+// come after the similar ones, by popularity.
+func (r *request) similar(queries []uint32) []rank.Candidate {
+	items := make(map[uint32]struct{})
+	for _, q := range queries {
+		for _, hit := range r.search(q) {
+			items[hit.ID] = struct{}{}
+		}
+	}
+	for _, c := range r.popular() {
+		items[c.Item] = struct{}{}
+	}
+	most := r.mostPositives()
+	candidates := make([]rank.Candidate, 0, len(items))
+	for item := range items {
+		similarity, _ := r.nearest(item, queries)
+		candidates = append(candidates, rank.Candidate{Item: item,
+			Parts: rank.Parts{Content: similarity, Popularity: tieBreak * r.popularity(item, most)}})
+	}
+	r.reasons = func(item uint32) []uint32 {
+		if r.s.vector(item) == nil {
+			return nil
+		}
+		return strongest(len(queries), func(i int) (uint32, float64) {
+			return queries[i], float64(vecmath.Dot(r.s.vector(item), r.s.vector(queries[i])))
+		})
+	}
+	return candidates
+}
+
+// popularity is 0 for an item nobody liked and 1 for the one most people did, on a log scale.
+func (r *request) popularity(item uint32, most int64) float64 {
+	if most == 0 {
+		return 0
+	}
+	return math.Log1p(float64(r.e.numbers.positives(item))) / math.Log1p(float64(most))
+}
+
+func (r *request) mostPositives() int64 {
+	most := int64(0)
+	for at, ch := range r.s.chunks {
+		for i, known := range ch.facts {
+			if known != nil {
+				most = max(most, r.e.numbers.positives(uint32(at*chunkSize+i)))
+			}
+		}
+	}
+	return most
+}
+
+// popular scores by popularity plus a boost for new items that halves every
+// Config.NewnessHalfLife: what a shop shows to somebody of whom nothing is known.
+func (r *request) popular() []rank.Candidate {
+	most := r.mostPositives()
+	halfLife := r.e.config.NewnessHalfLife
+	top := vecmath.NewTopK(max(rank.DiversityPool, r.q.PageSize))
+	parts := func(number uint32, known *facts) rank.Parts {
+		age := time.Duration(max(0, r.now-known.createTime.UnixNano()))
+		return rank.Parts{Popularity: r.popularity(number, most),
+			Boost: newness * math.Exp2(-float64(age)/float64(halfLife))}
+	}
+	for at, ch := range r.s.chunks {
+		for i, known := range ch.facts {
+			if number := uint32(at*chunkSize + i); known != nil && r.allowed(number) {
+				top.Push(number, float32(parts(number, known).Score()))
+			}
+		}
+	}
+	var candidates []rank.Candidate
+	for _, hit := range top.Sorted() {
+		candidates = append(candidates, rank.Candidate{Item: hit.ID, Parts: parts(hit.ID, r.s.facts(hit.ID))})
+	}
+	return candidates
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-473295a7/vitrine/internal/ann"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/space"
+)
+
+// Engine is the recommender. All methods are safe for concurrent use; Load comes first.
+type Engine struct {
+	config  Config
+	store   Store
+	encoder Encoder
+	log     *slog.Logger
+	now     func() time.Time
+
+	state   atomic.Pointer[State]
+	numbers *numbers
+	history *historyCache
+	decode  chan struct{} // one slot per picture being decoded
+
+	mu      sync.Mutex // held to build and publish the next State
+	syncing sync.Mutex // held while the change log is read and applied
+	wake    chan struct{}
+	touched touchedItems
+}
+
+// Deps are what the engine works with; all are required.
+type Deps struct {
+	Store   Store
+	Encoder Encoder
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// New returns an engine that holds nothing yet. ErrInvalid lists every fault of config.
+func New(config Config, deps Deps) (*Engine, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("engine settings: %w", err)
+	}
+	e := &Engine{
+		config: config, store: deps.Store, encoder: deps.Encoder, log: deps.Log, now: deps.Now,
+		numbers: newNumbers(),
+		history: newHistoryCache(config.HistoryCache),
+		decode:  make(chan struct{}, config.DecodeWorkers),
+		wake:    make(chan struct{}, 1),
+	}
+	return e, nil
+}
+
+// Ready reports whether Load has succeeded.
+func (e *Engine) Ready() bool { return e.state.Load() != nil }
+
+// Woken receives when a write of this process has put something into the change log that Sync
+// should apply soon.
+func (e *Engine) Woken() <-chan struct{} { return e.wake }
+
+func (e *Engine) wakeSync() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Load builds State from the store; a live State keeps answering meanwhile. A store without an
+// embedding space gets the bootstrap space first.
+func (e *Engine) Load(ctx context.Context) error {
+	e.syncing.Lock()
+	defer e.syncing.Unlock()
+	return e.load(ctx)
+}
+
+func (e *Engine) load(ctx context.Context) error {
+	for {
+		var rows []ItemRow
+		head, err := e.store.Load(ctx, func(row ItemRow) error {
+			rows = append(rows, row)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("load the catalogue: %w", err)
+		}
+		if head.Space == nil {
+			if err := e.bootstrap(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		touched, err := e.touchedSince(ctx, head)
+		if err != nil {
+			return err
+		}
+		return e.install(ctx, head, rows, touched)
+	}
+}
+
+func (e *Engine) touchedSince(ctx context.Context, head Head) ([]string, error) {
+	if head.Model == nil {
+		return nil, nil
+	}
+	ids, err := e.store.ItemIDsSince(ctx, head.Model.InteractionSeq)
+	if err != nil {
+		return nil, fmt.Errorf("list items with new interactions: %w", err)
+	}
+	return ids, nil
+}
+
+// bootstrap makes the space that is usable before anything is known of the catalogue. Two
+// processes may both make one; the last to activate wins and the other follows.
+func (e *Engine) bootstrap(ctx context.Context) error {
+	recipe, err := encodeRecipe(space.Bootstrap(e.encoder.Dims()), false)
+	if err != nil {
+		return err
+	}
+	id, err := e.store.CreateSpace(ctx, recsys.SpaceRecord{Encoder: e.encoder.Name(), Dims: space.Bootstrap(e.encoder.Dims()).Dims(), Recipe: recipe})
+	if err != nil {
+		return fmt.Errorf("create the first embedding space: %w", err)
+	}
+	err = e.store.ActivateSpace(ctx, id, 0, func(rows []ItemRow) ([][]float32, error) {
+		return make([][]float32, len(rows)), nil
+	})
+	if err != nil {
+		return fmt.Errorf("activate the first embedding space: %w", err)
+	}
+	return nil
+}
+
+// install makes a loaded snapshot the live State.
+func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched []string) error {
+	fresh, err := e.emptyState(head)
+	if err != nil {
+		return err
+	}
+	if err := e.completeVectors(ctx, fresh, rows); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := fresh.change()
+	for _, row := range rows {
+		c.put(e.numbers.number(row.Item.ItemID), &row.Item, row.Seq, row.Vector)
+	}
+	if err := e.installFactors(ctx, c, rows, head); err != nil {
+		return err
+	}
+	if err := e.carryOver(ctx, c); err != nil {
+		return err
+	}
+	next, err := c.done()
+	if err != nil {
+		return fmt.Errorf("build the index: %w", err)
+	}
+	e.installCounts(head.Counts)
+	e.history.forgetAll()
+	e.touched.add(touched...)
+	e.state.Store(next)
+	e.log.Info("catalogue loaded", "items", next.registered, "embedding_space", next.spaceID.String(),
+		"factor_model", next.modelID.String(), "catalog_seq", next.catalogSeq, "interaction_seq", next.interactionSeq)
+	return nil
+}
+
+func (e *Engine) emptyState(head Head) (*State, error) {
+	recipe, err := decodeRecipe(head.Space.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("read %v: %w", head.Space.ID, err)
+	}
+	if head.Space.Encoder != e.encoder.Name() {
+		return nil, fmt.Errorf("%v was made with encoder %s, this server runs %s: %w", head.Space.ID, head.Space.Encoder, e.encoder.Name(), recsys.ErrIncompatible)
+	}
+	index, err := ann.New(e.config.IndexEngine, recipe.space.Dims())
+	if err != nil {
+		return nil, err
+	}
+	s := &State{spaceID: head.Space.ID, space: recipe.space, index: index,
+		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq}
+	if head.Model != nil {
+		if s.model, err = decodeModel(head.Model.Model); err != nil {
+			return nil, fmt.Errorf("read %v: %w", head.Model.ID, err)
+		}
+		s.modelID = head.Model.ID
+	}
+	return s, nil
+}
+
+// installCounts sets the positives of all items, registered or not.
+func (e *Engine) installCounts(counts []TypeCount) {
+	e.numbers.resetPositives()
+	for _, c := range counts {
+		if e.positive(c.Type, c.Value) {
+			e.numbers.addPositives(e.numbers.number(c.ItemID), c.Count)
+		}
+	}
+}
+
+func (e *Engine) positive(t recsys.InteractionType, value float64) bool {
+	confidence, target := e.config.Weights.Of(t, value)
+	return confidence > 0 && target > 0
+}
+
+// completeVectors computes the vectors that rows lack: those of items written while another
+// space was the live one, or whose writer died between two steps.
+func (e *Engine) completeVectors(ctx context.Context, s *State, rows []ItemRow) error {
+	var lacking []int
+	var subset []ItemRow
+	for i, row := range rows {
+		if row.Vector == nil {
+			lacking = append(lacking, i)
+			subset = append(subset, row)
+		}
+	}
+	inputs, err := e.inputs(ctx, subset)
+	if err != nil {
+		return err
+	}
+	for k, i := range lacking {
+		rows[i].Vector = s.space.Embed(inputs[k])
+	}
+	return nil
+}

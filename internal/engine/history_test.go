@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+)
+
+func event(minute int, t recsys.InteractionType, item string, value float64) recsys.Interaction {
+	return recsys.Interaction{Actor: recsys.User("u"), ItemID: item, Type: t, Value: value, EventTime: time.Unix(int64(60*minute), 0)}
+}
+
+func TestSummarize(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		oldestFirst []recsys.Interaction
+		want        []preference
+	}{
+		"nothing": {nil, nil},
+		"the strongest of repeated events counts, once": {
+			[]recsys.Interaction{event(1, recsys.Purchase, "a", 0), event(2, recsys.View, "a", 0), event(3, recsys.View, "a", 0)},
+			[]preference{{item: 0, confidence: 1.3, target: 1}}},
+		"newest item first": {
+			[]recsys.Interaction{event(1, recsys.Like, "a", 0), event(2, recsys.Like, "b", 0)},
+			[]preference{{item: 1, confidence: 1, target: 1}, {item: 0, confidence: 1, target: 1}}},
+		"a newer rating replaces an older one": {
+			[]recsys.Interaction{event(1, recsys.Rating, "a", 5), event(2, recsys.Rating, "a", 3)},
+			[]preference{{item: 0, confidence: .3, target: 1}}},
+		"a rating that says nothing is not a view": {
+			[]recsys.Interaction{event(1, recsys.View, "a", 0), event(2, recsys.Rating, "a", 2)},
+			[]preference{{item: 0, confidence: 0, target: 1}}},
+		"a dislike after a like": {
+			[]recsys.Interaction{event(1, recsys.Like, "a", 0), event(2, recsys.Dislike, "a", 0)},
+			[]preference{{item: 0, confidence: .5, target: 0}}},
+		"a like after a dislike": {
+			[]recsys.Interaction{event(1, recsys.Dislike, "a", 0), event(2, recsys.Like, "a", 0)},
+			[]preference{{item: 0, confidence: 1, target: 1}}},
+		"hidden is no evidence": {
+			[]recsys.Interaction{event(1, recsys.Hide, "a", 0), event(2, recsys.Purchase, "a", 0)},
+			[]preference{{item: 0, hidden: true, target: 1}}},
+		"half a star lies between": {
+			[]recsys.Interaction{event(1, recsys.Rating, "a", 3.5)},
+			[]preference{{item: 0, confidence: .65, target: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			numbers := map[string]uint32{"a": 0, "b": 1}
+			got := summarize(newestFirst(test.oldestFirst), recsys.DefaultWeights(), func(id string) uint32 { return numbers[id] })
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(preference{}), cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What was read before an interaction committed must not be kept after it.
+func TestHistoryCacheRefusesWhatWasReadBeforeAForget(t *testing.T) {
+	t.Parallel()
+	cache := newHistoryCache(100)
+	actor := recsys.User("u")
+	_, token, ok := cache.get(actor)
+	if ok {
+		t.Fatal("an empty cache has an entry")
+	}
+	cache.forget(actor)
+	cache.put(actor, []preference{{item: 1}}, token)
+	if _, _, ok := cache.get(actor); ok {
+		t.Error("stale preferences were kept")
+	}
+	_, token, _ = cache.get(actor)
+	cache.put(actor, []preference{{item: 2}}, token)
+	if prefs, _, ok := cache.get(actor); !ok || prefs[0].item != 2 {
+		t.Errorf("fresh preferences: %v, %v", prefs, ok)
+	}
+	if _, _, ok := cache.get(recsys.Visitor("u")); ok {
+		t.Error("a visitor was taken for the user of the same id")
+	}
+	cache.forgetAll()
+	if _, _, ok := cache.get(actor); ok {
+		t.Error("forgetAll kept an entry")
+	}
+}
+
+func TestHistoryCacheStaysSmall(t *testing.T) {
+	t.Parallel()
+	cache := newHistoryCache(32)
+	for i := range 1000 {
+		actor := recsys.User(string(rune('a' + i)))
+		_, token, _ := cache.get(actor)
+		cache.put(actor, nil, token)
+	}
+	total := 0
+	for i := range cache.shards {
+		total += len(cache.shards[i].entries)
+	}
+	if total > 32 {
+		t.Errorf("%d entries, want at most 32", total)
+	}
+}

@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-473295a7/vitrine/internal/rank"
+)
+
+// Recommend answers the items to show. It reads one State, writes nothing and never waits for
+// training; when the store does not answer, what is in memory does, and the result says so.
+func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendations, error) {
+	s := e.state.Load()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Recommendations{}, fmt.Errorf("name the recommendation: %w", err)
+	}
+	out := Recommendations{RecommendationID: id.String(), Space: s.spaceID, Model: s.modelID}
+	if q.ValidateOnly {
+		return out, nil
+	}
+	prefs, storeErr := e.preferences(ctx, q.Actor)
+	if ctx.Err() != nil {
+		return out, ctx.Err()
+	}
+	r := e.newRequest(s, q, prefs)
+	candidates := r.candidates(&out)
+	switch {
+	case storeErr != nil:
+		e.log.Warn("history could not be read, answering without it", "error", storeErr)
+		out.FallbackReason = FallbackStoreUnavailable
+	case s.registered == 0:
+		out.FallbackReason = FallbackEmptyCatalog
+	}
+	rank.Sort(candidates)
+	list := rank.Diversify(candidates, q.PageSize, q.Diversity, s.vector)
+	if len(list) < q.PageSize && out.FallbackReason == FallbackNone {
+		out.FallbackReason = FallbackExhausted
+	}
+	out.Items = r.present(list)
+	return out, nil
+}
+
+// request is one Recommend under way.
+type request struct {
+	e         *Engine
+	s         *State
+	q         RecommendQuery
+	placement Placement
+	gain      float32
+	now       int64
+	prefs     []preference
+	context   []uint32 // registered context items
+	excluded  bitset
+	user      []float32                  // the folded-in factor; nil: none
+	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
+}
+
+func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *request {
+	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
+		excluded: newBitset(len(s.chunks) * chunkSize)}
+	if s.model != nil {
+		r.gain = float32(r.placement.Gain)
+		if r.gain == 0 {
+			r.gain = float32(s.model.als.DefaultGain())
+		}
+	}
+	for _, id := range q.ContextItemIDs {
+		if number, ok := e.numbers.find(id); ok && s.facts(number) != nil {
+			r.context = append(r.context, number)
+			r.excluded.set(number)
+		}
+	}
+	for _, id := range q.ExcludeItemIDs {
+		if number, ok := e.numbers.find(id); ok {
+			r.excluded.set(number)
+		}
+	}
+	for _, p := range prefs {
+		if p.hidden || !q.IncludeSeen {
+			r.excluded.set(p.item)
+		}
+	}
+	return r
+}
+
+// allowed reports whether an item may be in the answer.
+func (r *request) allowed(item uint32) bool {
+	return r.s.shownAt(item, r.now) && !r.excluded.has(item)
+}
+
+// candidates chooses the strategy by what is known and scores the items worth ranking.
+func (r *request) candidates(out *Recommendations) []rank.Candidate {
+	evidence := r.evidence()
+	switch {
+	case r.s.model != nil && len(evidence) > 0:
+		if candidates, ok := r.blend(evidence); ok {
+			out.Strategy = StrategyBlend
+			return candidates
+		}
+	case len(r.context) > 0:
+		if queries := r.embedded(r.context); len(queries) > 0 {
+			out.Strategy, out.FallbackReason = StrategySimilarity, r.why()
+			return r.similar(queries)
+		}
+	case r.s.model == nil:
+		if queries := r.embedded(r.liked()); len(queries) > 0 {
+			out.Strategy, out.FallbackReason = StrategySimilarity, FallbackNoFactorModel
+			return r.similar(queries)
+		}
+	}
+	out.Strategy, out.FallbackReason = StrategyPopular, r.why()
+	return r.popular()
+}
+
+// why says what was missing for a personal blend. A list for context items without a user is
+// what was asked for, not a fallback, once there is a model.
+func (r *request) why() FallbackReason {
+	switch {
+	case r.s.model == nil:
+		return FallbackNoFactorModel
+	case r.q.Actor.IsZero() && len(r.context) > 0:
+		return FallbackNone
+	case r.q.Actor.IsZero():
+		return FallbackNoUser
+	}
+	return FallbackUnknownUser
+}
+
+// evidence is the part of the history that says something about taste.
+func (r *request) evidence() []preference {
+	var out []preference
+	for _, p := range r.prefs {
+		if _, _, ok := r.s.factor(p.item); ok && p.confidence > 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// liked are the items of the history that count as liked, newest first.
+func (r *request) liked() []uint32 {
+	var out []uint32
+	for _, p := range r.prefs {
+		if p.confidence > 0 && p.target > 0 {
+			out = append(out, p.item)
+		}
+	}
+	return out
+}
+
+// embedded keeps the items that have a vector, at most maxQueries.
+func (r *request) embedded(items []uint32) []uint32 {
+	var out []uint32
+	for _, item := range items {
+		if len(out) < maxQueries && r.s.vector(item) != nil {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// present turns the chosen candidates into the answer.
+func (r *request) present(list []rank.Candidate) []Recommendation {
+	out := make([]Recommendation, len(list))
+	for i, c := range list {
+		known := r.s.facts(c.Item)
+		out[i] = Recommendation{ItemID: known.itemID, Title: known.title, Score: c.Parts.Score(),
+			Breakdown: Breakdown(c.Parts), InteractionCount: r.e.numbers.positives(c.Item)}
+		if r.reasons != nil {
+			for _, reason := range r.reasons(c.Item) {
+				out[i].ReasonItemIDs = append(out[i].ReasonItemIDs, r.e.numbers.id(reason))
+			}
+		}
+	}
+	return out
+}
+
+// bitset is a set of item numbers below a limit; numbers beyond are never in it, nor shown.
+type bitset []uint64
+
+func newBitset(limit int) bitset { return make(bitset, (limit+63)/64) }
+
+func (b bitset) set(n uint32) {
+	if int(n/64) < len(b) {
+		b[n/64] |= 1 << (n % 64)
+	}
+}
+
+func (b bitset) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }

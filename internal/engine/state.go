@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/seed-473295a7/vitrine/internal/ann"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/space"
+)
+
+// chunkSize is how many items share a chunk. A change to one item copies one chunk: at 64
+// dimensions about 140 KB, some 15 µs, whatever the size of the catalogue.
+const chunkSize = 256
+
+// State is one consistent version of everything a request reads. It is immutable: change
+// makes the next one, which shares all chunks that did not change.
+//
+// An item is known inside the process by its number (see numbers); numbers outlive States.
+type State struct {
+	spaceID    recsys.SpaceID
+	space      *space.Space
+	modelID    recsys.ModelID
+	model      *factorModel // nil before the first training
+	index      ann.Index
+	chunks     []*chunk
+	registered int
+
+	catalogSeq     int64 // changes of other processes up to here are in
+	interactionSeq int64
+}
+
+// chunk holds chunkSize items as parallel arrays, so that a scan reads only what it needs.
+type chunk struct {
+	from, until [chunkSize]int64 // when an item is shown, Unix nanoseconds; from > until: never
+	facts       [chunkSize]*facts
+	seq         [chunkSize]int64 // the change that last wrote or deleted the item
+	served      [chunkSize]bool  // r and m hold a factor of the live model
+	r, m        []float32        // served factor r + g·m, chunkSize × f each; nil while all are zero
+}
+
+// facts is what a response says of an item.
+type facts struct {
+	itemID, title string
+	createTime    time.Time
+	warmRow       int32 // the model row whose trained factor it keeps (r = v, m = 0); -1: none
+}
+
+var never = [2]int64{math.MaxInt64, math.MinInt64}
+
+// shown gives the time an item may be shown as Unix nanoseconds, from inclusive, until exclusive.
+func shown(it *recsys.Item) [2]int64 {
+	if it.Hidden {
+		return never
+	}
+	times := [2]int64{math.MinInt64, math.MaxInt64}
+	if !it.AvailableTime.IsZero() {
+		times[0] = clampNano(it.AvailableTime)
+	}
+	if !it.ExpireTime.IsZero() {
+		times[1] = clampNano(it.ExpireTime)
+	}
+	return times
+}
+
+// clampNano is UnixNano for every representable time: proto timestamps reach the year 9999,
+// nanoseconds in an int64 only 2262.
+func clampNano(t time.Time) int64 {
+	switch {
+	case t.Year() < 1700:
+		return math.MinInt64
+	case t.Year() > 2250:
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+// facts returns what is known of an item; nil if it is not registered.
+func (s *State) facts(number uint32) *facts {
+	if c := int(number / chunkSize); c < len(s.chunks) {
+		return s.chunks[c].facts[number%chunkSize]
+	}
+	return nil
+}
+
+// shownAt reports whether a registered item may be shown at a time.
+func (s *State) shownAt(number uint32, now int64) bool {
+	c := int(number / chunkSize)
+	if c >= len(s.chunks) {
+		return false
+	}
+	i := number % chunkSize
+	return s.chunks[c].from[i] <= now && now < s.chunks[c].until[i]
+}
+
+// seqOf is the change number an item was last written or deleted by; 0 if never.
+func (s *State) seqOf(number uint32) int64 {
+	if c := int(number / chunkSize); c < len(s.chunks) {
+		return s.chunks[c].seq[number%chunkSize]
+	}
+	return 0
+}
+
+// factor returns the two parts of an item's served factor; ok is false if it has none, and a
+// nil part is zero. The slices belong to the State.
+func (s *State) factor(number uint32) (r, m []float32, ok bool) {
+	c := int(number / chunkSize)
+	if s.model == nil || c >= len(s.chunks) || !s.chunks[c].served[number%chunkSize] {
+		return nil, nil, false
+	}
+	part := func(rows []float32) []float32 {
+		if rows == nil {
+			return nil
+		}
+		at := int(number%chunkSize) * s.model.dims()
+		return rows[at : at+s.model.dims()]
+	}
+	return part(s.chunks[c].r), part(s.chunks[c].m), true
+}
+
+// vector returns an item's unit vector, or nil if it has no embedding.
+func (s *State) vector(number uint32) []float32 {
+	v, ok := s.index.Vector(number)
+	if !ok {
+		return nil
+	}
+	return v
+}
+
+// change is the next State under construction. It copies a chunk the first time it touches it.
+type change struct {
+	next    State
+	copied  map[int]bool
+	vectors []ann.Change
+}
+
+func (s *State) change() *change {
+	c := &change{next: *s, copied: make(map[int]bool)}
+	c.next.chunks = slices.Clone(s.chunks)
+	return c
+}
+
+// chunkOf returns the chunk of an item for writing and the item's place in it.
+func (c *change) chunkOf(number uint32) (*chunk, int) {
+	at := int(number / chunkSize)
+	for len(c.next.chunks) <= at {
+		c.copied[len(c.next.chunks)] = true
+		c.next.chunks = append(c.next.chunks, c.newChunk())
+	}
+	if !c.copied[at] {
+		clone := *c.next.chunks[at]
+		clone.r, clone.m = slices.Clone(clone.r), slices.Clone(clone.m)
+		c.next.chunks[at] = &clone
+		c.copied[at] = true
+	}
+	return c.next.chunks[at], int(number % chunkSize)
+}
+
+func (c *change) newChunk() *chunk {
+	fresh := new(chunk)
+	for i := range chunkSize {
+		fresh.from[i], fresh.until[i] = never[0], never[1]
+	}
+	return fresh
+}
+
+// put registers or replaces an item. vector nil means that it has no embedding.
+func (c *change) put(number uint32, it *recsys.Item, seq int64, vector []float32) {
+	ch, i := c.chunkOf(number)
+	warmRow := int32(-1)
+	if before := ch.facts[i]; before == nil {
+		c.next.registered++
+	} else {
+		warmRow = before.warmRow
+	}
+	times := shown(it)
+	ch.from[i], ch.until[i], ch.seq[i] = times[0], times[1], seq
+	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime, warmRow: warmRow}
+	c.setVector(number, vector)
+}
+
+// remove takes an item out; its number and its seq stay.
+func (c *change) remove(number uint32, seq int64) {
+	ch, i := c.chunkOf(number)
+	if ch.facts[i] != nil {
+		c.next.registered--
+	}
+	ch.from[i], ch.until[i], ch.seq[i] = never[0], never[1], seq
+	ch.facts[i], ch.served[i] = nil, false
+	c.setVector(number, nil)
+}
+
+func (c *change) setVector(number uint32, vector []float32) {
+	_, had := c.next.index.Vector(number)
+	if vector != nil || had || len(c.vectors) > 0 {
+		c.vectors = append(c.vectors, ann.Change{Item: number, Vector: vector})
+	}
+}
+
+// setFactor sets the served factor of a registered item. warmRow is the model row whose trained
+// factor r is, -1 if it is a folded-in one; a nil part is zero.
+func (c *change) setFactor(number uint32, r, m []float32, warmRow int32) {
+	ch, i := c.chunkOf(number)
+	f := c.next.model.dims()
+	ch.r = setRow(ch.r, r, i, f)
+	ch.m = setRow(ch.m, m, i, f)
+	ch.served[i] = true
+	if known := ch.facts[i]; known.warmRow != warmRow {
+		updated := *known
+		updated.warmRow = warmRow
+		ch.facts[i] = &updated
+	}
+}
+
+func setRow(rows, row []float32, i, f int) []float32 {
+	if rows == nil {
+		if row == nil {
+			return nil
+		}
+		rows = make([]float32, chunkSize*f)
+	}
+	if row == nil {
+		clear(rows[i*f : (i+1)*f])
+	} else {
+		copy(rows[i*f:(i+1)*f], row)
+	}
+	return rows
+}
+
+// done applies the vectors to the index and returns the finished State.
+func (c *change) done() (*State, error) {
+	if len(c.vectors) > 0 {
+		index, err := c.next.index.Apply(c.vectors)
+		if err != nil {
+			return nil, err
+		}
+		c.next.index = index
+	}
+	return &c.next, nil
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/seed-473295a7/vitrine/internal/als"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/space"
+)
+
+// Training is what a training run was made of and gave; stored with the model.
+type Training struct {
+	Config             als.Config     `json:"config"`
+	Items              int            `json:"items"`
+	Users              int            `json:"users"`
+	Rows               int            `json:"rows"` // observed user–item pairs
+	Digest             string         `json:"digest"`
+	ContentRegularizer float64        `json:"content_regularization"`
+	Gain               float64        `json:"gain"`
+	MeanPositives      float64        `json:"mean_positives"`
+	Folded             int            `json:"folded"` // items served by fold-in instead of their trained factor
+	Weights            recsys.Weights `json:"weights"`
+	Positives          int64          `json:"positives"` // positive interactions, repeated ones counted
+}
+
+// trainingRows is the interaction matrix with the names of its rows and columns.
+type trainingRows struct {
+	itemIDs []string
+	entries []als.Entry
+	byUser  [][]als.Entry
+	seq     int64
+
+	positives int64 // positive interactions, repeated ones counted
+}
+
+// Train fits a factor model to all interactions and makes it the live one. Deterministic for
+// the data and Config.ALS. Too little data, fewer than two users or items with positives, is
+// recsys.ErrInvalid and leaves the live model.
+func (e *Engine) Train(ctx context.Context, progress Progress) (recsys.ModelID, Training, error) {
+	release, err := e.exclusively(ctx, "train")
+	if err != nil {
+		return 0, Training{}, err
+	}
+	defer release()
+	scan, err := e.scanCatalog(ctx)
+	if err != nil {
+		return 0, Training{}, err
+	}
+	rows, err := e.trainingRows(ctx, scan)
+	if err != nil {
+		return 0, Training{}, err
+	}
+	model, run, err := e.fitModel(ctx, scan, rows, progress)
+	if err != nil {
+		return 0, run, err
+	}
+	id, err := e.storeModel(ctx, scan, rows, model, run)
+	if err != nil {
+		return 0, run, err
+	}
+	return id, run, e.Sync(ctx)
+}
+
+func (e *Engine) storeModel(ctx context.Context, scan catalogScan, rows trainingRows, model *factorModel, run Training) (recsys.ModelID, error) {
+	b, err := encodeModel(model)
+	if err != nil {
+		return 0, err
+	}
+	parameters, err := json.Marshal(run)
+	if err != nil {
+		return 0, err
+	}
+	id, err := e.store.CreateModel(ctx, recsys.ModelRecord{Model: b, Parameters: parameters, CatalogSeq: scan.head.CatalogSeq, InteractionSeq: rows.seq})
+	if err != nil {
+		return 0, fmt.Errorf("store the factor model: %w", err)
+	}
+	if err := e.store.ActivateModel(ctx, id); err != nil {
+		return 0, fmt.Errorf("activate %v: %w", id, err)
+	}
+	return id, nil
+}
+
+// trainingRows reads all interactions with registered items. Users are numbered in the order
+// of their ids, items in that of the catalogue, so that the same data gives the same matrix.
+func (e *Engine) trainingRows(ctx context.Context, scan catalogScan) (trainingRows, error) {
+	out := trainingRows{itemIDs: make([]string, len(scan.rows))}
+	for i, row := range scan.rows {
+		out.itemIDs[i] = row.Item.ItemID
+	}
+	events := make(map[recsys.Actor][]recsys.Interaction)
+	seq, err := e.store.Interactions(ctx, InteractionFilter{}, func(in recsys.Interaction) error {
+		if _, ok := scan.at[in.ItemID]; ok {
+			if e.positive(in.Type, in.Value) {
+				out.positives++
+			}
+			events[in.Actor] = append(events[in.Actor], in)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return out, fmt.Errorf("read interactions: %w", err)
+	}
+	out.seq = seq
+	actors := make([]recsys.Actor, 0, len(events))
+	for actor := range events {
+		actors = append(actors, actor)
+	}
+	slices.SortFunc(actors, func(a, b recsys.Actor) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), compareBool(a.Visitor, b.Visitor))
+	})
+	for _, actor := range actors {
+		entries := e.entries(events[actor], len(out.byUser), func(id string) uint32 { return uint32(scan.at[id]) })
+		if len(entries) > 0 {
+			out.byUser = append(out.byUser, entries)
+			out.entries = append(out.entries, entries...)
+		}
+	}
+	return out, nil
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// entries reduces one user's interactions, oldest first, to a row of the matrix.
+func (e *Engine) entries(events []recsys.Interaction, user int, item func(string) uint32) []als.Entry {
+	var out []als.Entry
+	for _, p := range summarize(newestFirst(events), e.config.Weights, item) {
+		if p.confidence > 0 {
+			out = append(out, als.Entry{User: int32(user), Item: int32(p.item), Confidence: float32(p.confidence), Target: float32(p.target)})
+		}
+	}
+	return out
+}
+
+func (e *Engine) fitModel(ctx context.Context, scan catalogScan, rows trainingRows, progress Progress) (*factorModel, Training, error) {
+	run := Training{Config: e.config.ALS, Items: len(rows.itemIDs), Users: len(rows.byUser), Rows: len(rows.entries),
+		Digest: digest(rows.entries), Weights: e.config.Weights, Positives: rows.positives}
+	if run.Users < 2 || distinctItems(rows.entries) < 2 {
+		return nil, run, fmt.Errorf("train: %d users with %d items between them, want at least 2 of each: %w",
+			run.Users, distinctItems(rows.entries), recsys.ErrInvalid)
+	}
+	matrix, err := als.NewMatrix(run.Users, run.Items, rows.entries)
+	if err != nil {
+		return nil, run, err
+	}
+	factors, err := als.Train(ctx, matrix, e.config.ALS, func(epoch int) { progress("train factors", epoch, e.config.ALS.Epochs) })
+	if err != nil {
+		return nil, run, fmt.Errorf("train factors: %w", err)
+	}
+	content, x, err := e.contentRows(ctx, scan, progress)
+	if err != nil {
+		return nil, run, err
+	}
+	progress("fit content map", 0, 1)
+	contentConfig := als.DefaultContentConfig()
+	contentConfig.Workers = e.config.ALS.Workers
+	model, err := als.FitModel(ctx, matrix, factors, x, contentConfig)
+	if err != nil {
+		return nil, run, fmt.Errorf("fit the content map: %w", err)
+	}
+	progress("fit content map", 1, 1)
+	f := &factorModel{als: model, content: content, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
+	foldColdRows(f, rows)
+	run.Gain, run.MeanPositives, run.Folded = model.DefaultGain(), model.MeanPositives(), len(f.foldAt)
+	run.Ridge = model.Ridge()
+	return f, run, nil
+}
+
+// contentRows embeds the catalogue in the content recipe of the factor model.
+func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Progress) (*space.Space, als.Content, error) {
+	inputs, err := e.sample(ctx, scan, e.config.FitSample)
+	if err != nil {
+		return nil, als.Content{}, err
+	}
+	schema := space.Infer(inputs, space.DefaultInferConfig())
+	if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
+		schema = live.space.Schema()
+	}
+	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), space.ContentConfig())
+	if err != nil {
+		return nil, als.Content{}, fmt.Errorf("fit the content recipe: %w", err)
+	}
+	x := als.Content{Dims: content.Dims(), Rows: make([]float32, len(scan.rows)*content.Dims())}
+	for from := 0; from < len(scan.rows); from += embedBatch {
+		batch := scan.rows[from:min(from+embedBatch, len(scan.rows))]
+		vectors, err := e.embedRows(ctx, content, batch)
+		if err != nil {
+			return nil, x, err
+		}
+		for i, v := range vectors {
+			copy(x.Rows[(from+i)*x.Dims:], v)
+		}
+		progress("embed content", from+len(batch), len(scan.rows))
+	}
+	return content, x, nil
+}
+
+func distinctItems(entries []als.Entry) int {
+	seen := make(map[int32]struct{})
+	for _, entry := range entries {
+		seen[entry.Item] = struct{}{}
+	}
+	return len(seen)
+}
+
+// digest names the training rows, so that two runs can be told to have seen the same.
+func digest(entries []als.Entry) string {
+	h := sha256.New()
+	for _, entry := range entries {
+		_ = binary.Write(h, binary.LittleEndian, entry) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// TrainIsDue reports whether enough has happened since the live model was trained: a fifth
+// more positive interactions (a fold-in keeps most of a retrain's quality until about there),
+// or, without a model, the first firstTraining of them.
+func (e *Engine) TrainIsDue() bool {
+	const firstTraining = 50
+	s := e.state.Load()
+	now := e.numbers.total.Load()
+	if s.model == nil {
+		return now >= firstTraining
+	}
+	return 5*(now-s.model.trainedOn) > max(s.model.trainedOn, firstTraining)
+}

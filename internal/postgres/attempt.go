@@ -1,0 +1,195 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// maxAttempts bounds how often an operation is tried when the connection is lost.
+	maxAttempts = 4
+	// maxRollbacks bounds how often a transaction is tried that was rolled back for another's
+	// sake. Each time the other has made progress, so only a crowd can get there.
+	maxRollbacks = 20
+	// commitTimeout bounds a commit whose caller has gone.
+	commitTimeout = 10 * time.Second
+	// firstPause is how long the first wait for a starting server takes; each next is double.
+	firstPause = 50 * time.Millisecond
+)
+
+// again calls try until it succeeds, fails for good or has been tried often enough, and turns
+// the last error into one for callers. try must start from nothing each time.
+func (s *Store) again(ctx context.Context, what string, try func() error) error {
+	lost, rollbacks := 0, 0
+	for {
+		if s.closed.Load() {
+			return fault(ctx, what, errClosed)
+		}
+		before := s.healer.generation.Load()
+		err := try()
+		var final onceError
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || errors.As(err, &final):
+			return fault(ctx, what, err)
+		case isRolledBack(err) && rollbacks < maxRollbacks:
+			rollbacks++
+		case isLost(err) && lost < maxAttempts-1:
+			s.log.Warn("database connection lost", "during", what, "error", err)
+			s.pool.Reset() // its other connections are as dead
+			if !s.healer.heal(ctx, before, lost, err) {
+				return fault(ctx, what, err)
+			}
+			lost++
+		default:
+			return fault(ctx, what, err)
+		}
+	}
+}
+
+// healer brings the server back, one caller at a time.
+type healer struct {
+	ensure     func(context.Context) error
+	turn       chan struct{} // holds one token
+	generation atomic.Int64  // how often ensure has succeeded
+}
+
+func newHealer(ensure func(context.Context) error) *healer {
+	return &healer{ensure: ensure, turn: make(chan struct{}, 1)}
+}
+
+// heal reports whether another attempt makes sense. generation is what it was before the
+// attempt that failed: if somebody has healed since, there is nothing left to do.
+func (h *healer) heal(ctx context.Context, generation int64, lost int, cause error) bool {
+	starting := sqlState(cause) == "57P03"
+	if h.ensure == nil {
+		// A connection of the pool may have died with a server that is back since.
+		return (lost == 0 || starting) && (!starting || pause(ctx, firstPause<<lost))
+	}
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-h.turn }()
+	if h.generation.Load() != generation {
+		return true
+	}
+	if h.ensure(ctx) != nil {
+		return false // the cause tells more than what was tried against it; localpg logs that
+	}
+	h.generation.Add(1)
+	return lost == 0 || pause(ctx, firstPause<<lost)
+}
+
+// pause waits; false means that ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// read runs fn on a connection; fn must not write.
+func (s *Store) read(ctx context.Context, what string, fn func(*pgxpool.Conn) error) error {
+	return s.again(ctx, what, func() error {
+		conn, err := s.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		return fn(conn)
+	})
+}
+
+// snapshot runs fn in a REPEATABLE READ READ ONLY transaction without a statement timeout. fn
+// marks its error with once when it has handed out rows.
+func (s *Store) snapshot(ctx context.Context, what string, fn func(pgx.Tx) error) error {
+	return s.read(ctx, what, func(conn *pgxpool.Conn) error {
+		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+		if err != nil {
+			return err
+		}
+		defer rollback(ctx, tx)
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// repeatable says whether doing an operation twice comes to the same as once.
+type repeatable bool
+
+// write runs fn in a transaction and rings the bell after the commit. fn may run several times
+// and must start from nothing each time. A commit whose outcome is unknown is repeated if twice
+// is as good as once; fn is then told.
+func (s *Store) write(ctx context.Context, what string, twice repeatable, fn func(tx pgx.Tx, unknown bool) error) error {
+	unknown := false
+	err := s.again(ctx, what, func() error {
+		err := s.transact(ctx, func(tx pgx.Tx) error { return fn(tx, unknown) })
+		var lost unknownError
+		if errors.As(err, &lost) {
+			unknown = true
+			if !twice {
+				return once(err)
+			}
+		}
+		return err
+	})
+	if err == nil {
+		s.bell.ring()
+	}
+	return err
+}
+
+// errNothing ends a transaction that has nothing to change: it is rolled back, so that the log
+// has no number without a change, and counts as done.
+var errNothing = errors.New("nothing to change")
+
+func (s *Store) transact(ctx context.Context, fn func(pgx.Tx) error) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		rollback(ctx, tx)
+		if errors.Is(err, errNothing) {
+			return nil
+		}
+		return err
+	}
+	// A commit under way is seen through: its outcome is worth more than the caller's deadline.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := tx.Commit(last); err != nil {
+		if isLost(err) || last.Err() != nil {
+			return unknownError{fmt.Errorf("commit: %w", err)}
+		}
+		return err
+	}
+	return nil
+}
+
+// rollback frees the locks of a transaction at once, also when ctx has ended.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	_ = tx.Rollback(last) // a connection that cannot roll back is closed by the pool
+}
