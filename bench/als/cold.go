@@ -15,7 +15,7 @@ const fiveYears = .5 // weight of the half-decade beside the genres
 
 // cold runs protocol COLD: a fifth of the movies is unknown to the training and ranked
 // by genre and year through the content map.
-func cold(ctx context.Context, cfg als.Config, m movieLens) error {
+func cold(ctx context.Context, cfg als.Config, m catalog) error {
 	split := evaluate.SplitCold(m.data)
 	matrix, factors, _, err := train(ctx, cfg, split.Train, len(m.data.ItemIDs))
 	if err != nil {
@@ -39,9 +39,8 @@ func cold(ctx context.Context, cfg als.Config, m movieLens) error {
 		}
 		fmt.Printf("%8g %15.4f %17s\n", tried.Ridge, tried.NDCG, estimate(run.coldOnly(at).NDCG10))
 	}
-	fmt.Println("aim: COLD (a) NDCG@10 ≥ .195 at the λ_r chosen")
 	fmt.Printf("%8s %15s %12s %13s\n", "g", "mixed Recall@20", "cold share", "cold Recall@20")
-	for _, gain := range []float64{1, 1.25, model.DefaultGain(), 2} {
+	for _, gain := range slices.Sorted(slices.Values([]float64{1, 1.25, model.DefaultGain(), 2})) {
 		run.mixed(model, gain)
 	}
 	return nil
@@ -49,7 +48,7 @@ func cold(ctx context.Context, cfg als.Config, m movieLens) error {
 
 type coldRun struct {
 	ctx     context.Context
-	movies  movieLens
+	movies  catalog
 	split   evaluate.ColdSplit
 	matrix  *als.Matrix
 	factors *als.Factors
@@ -105,7 +104,7 @@ func (r coldRun) score(k int, model *als.Model, gain float64, scores []float32) 
 }
 
 // genreYear is content GY: genres as a unit vector beside half a one-hot of ⌊year/5⌋, together of length 1.
-func genreYear(m movieLens) als.Content {
+func genreYear(m catalog) als.Content {
 	genre, period := map[string]int{}, map[int]int{}
 	for _, names := range m.genres {
 		for _, name := range names {

@@ -22,40 +22,44 @@ const (
 	leastUser   = 5 // positives a user must have
 )
 
-// movieLens is MovieLens 100K: binary positives and what is known of the movies.
-type movieLens struct {
+// catalog is binary positives and what is known of the movies.
+type catalog struct {
 	data   evaluate.Dataset
 	genres [][]string // by item row
 	year   []int      // by item row; 0: unknown
 }
 
 // fetchMovieLens downloads the wheel into dir unless it is there, and reads it.
-func fetchMovieLens(ctx context.Context, dir string) (movieLens, error) {
+func fetchMovieLens(ctx context.Context, dir string) (catalog, error) {
 	path := filepath.Join(dir, wheel)
 	if _, err := os.Stat(path); err != nil {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return movieLens{}, err
+			return catalog{}, err
 		}
 		pip := exec.CommandContext(ctx, "python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", dir, "recbole==1.2.1")
 		if out, err := pip.CombinedOutput(); err != nil {
-			return movieLens{}, fmt.Errorf("pip download recbole==1.2.1: %w: %s", err, lastLine(out))
+			return catalog{}, fmt.Errorf("pip download recbole==1.2.1: %w", withOutput(err, out))
 		}
 	}
 	archive, err := zip.OpenReader(path)
 	if err != nil {
-		return movieLens{}, fmt.Errorf("open %s: %w", path, err)
+		return catalog{}, fmt.Errorf("open %s: %w", path, err)
 	}
 	defer archive.Close()
 	return readMovieLens(&archive.Reader)
 }
 
-func lastLine(out []byte) string {
+// withOutput adds the last line that a failed command printed.
+func withOutput(err error, out []byte) error {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
+	if last := lines[len(lines)-1]; last != "" {
+		return fmt.Errorf("%w: %s", err, last)
+	}
+	return err
 }
 
-func readMovieLens(archive *zip.Reader) (movieLens, error) {
-	var m movieLens
+func readMovieLens(archive *zip.Reader) (catalog, error) {
+	var m catalog
 	row := map[uint64]int32{}
 	err := readTable(archive, "ml-100k.item", 4, func(cells []string) error {
 		id, err := strconv.ParseUint(cells[0], 10, 64)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func (p *peer) install(ctx context.Context) error {
 		{p.python(), "-m", "pip", "install", "-q", "--only-binary=:all:", "implicit==0.7.3"},
 	} {
 		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLine(out))
+			return fmt.Errorf("%s: %w", strings.Join(args, " "), withOutput(err, out))
 		}
 	}
 	return nil
@@ -56,23 +57,11 @@ func (p *peer) run(ctx context.Context, c peerConfig, cfg als.Config, run foldRu
 	for k, test := range run.fold.Test {
 		foldIn[k] = test.FoldIn
 	}
-	if err := writePairs(filepath.Join(folder, "train.csv"), run.train, items); err != nil {
+	if err := errors.Join(writePairs(filepath.Join(folder, "train.csv"), run.train, items),
+		writePairs(filepath.Join(folder, "foldin.csv"), foldIn, items)); err != nil {
 		return err
 	}
-	if err := writePairs(filepath.Join(folder, "foldin.csv"), foldIn, items); err != nil {
-		return err
-	}
-	script := filepath.Join(folder, "peer.py")
-	if err := os.WriteFile(script, peerScript, 0o600); err != nil {
-		return err
-	}
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	out, err := exec.CommandContext(ctx, p.python(), script, folder, strconv.Itoa(cfg.Factors), number(c.alpha),
-		number(c.regularization), strconv.Itoa(cfg.Epochs), strconv.Itoa(max(cfg.Workers, 1))).Output()
-	if err != nil {
-		return err
-	}
-	cpu, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	cpu, err := p.train(ctx, c, cfg, folder)
 	if err != nil {
 		return err
 	}
@@ -90,6 +79,24 @@ func (p *peer) run(ctx context.Context, c peerConfig, cfg als.Config, run foldRu
 	report := run.evaluation.Evaluate(run.fold.Test, func(k int, scores []float32) { copy(scores, all[k*items:]) })
 	run.table.add(fmt.Sprintf("implicit 0.7.3, α %g, reg %g", c.alpha, c.regularization), report, cpu)
 	return nil
+}
+
+// train runs the script on the files in folder and returns the CPU seconds an epoch took.
+func (p *peer) train(ctx context.Context, c peerConfig, cfg als.Config, folder string) (float64, error) {
+	script := filepath.Join(folder, "peer.py")
+	if err := os.WriteFile(script, peerScript, 0o600); err != nil {
+		return 0, err
+	}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	out, err := exec.CommandContext(ctx, p.python(), script, folder, strconv.Itoa(cfg.Factors), number(c.alpha),
+		number(c.regularization), strconv.Itoa(cfg.Epochs), strconv.Itoa(max(cfg.Workers, 1))).Output()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		return 0, withOutput(err, failed.Stderr)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 }
 
 // writePairs writes "rows,items", then a line for every pair.

@@ -9,31 +9,36 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-
-	"github.com/seed-473295a7/vitrine/internal/evaluate"
+	"strings"
 )
 
 // readPosters reads items.csv and interactions.csv of the poster pack; the pictures are not used.
-func readPosters(dir string) (evaluate.Dataset, error) {
+func readPosters(dir string) (catalog, error) {
+	var m catalog
 	row := map[uint64]int32{}
-	var ids []uint64
-	err := eachRecord(filepath.Join(dir, "items.csv"), []string{"item_id"}, func(cells []string) error {
+	err := eachRecord(filepath.Join(dir, "items.csv"), []string{"item_id", "genres", "year"}, func(cells []string) error {
 		id, err := strconv.ParseUint(cells[0], 10, 64)
-		row[id] = int32(len(ids))
-		ids = append(ids, id)
+		if err != nil {
+			return err
+		}
+		year, err := strconv.Atoi(cells[2])
+		row[id] = int32(len(m.data.ItemIDs))
+		m.data.ItemIDs = append(m.data.ItemIDs, id)
+		m.genres = append(m.genres, strings.FieldsFunc(cells[1], func(r rune) bool { return r == '|' }))
+		m.year = append(m.year, year)
 		return err
 	})
 	if err != nil {
-		return evaluate.Dataset{}, err
+		return m, err
 	}
 	ratings := collector{positives: map[uint64][]int32{}}
 	err = eachRecord(filepath.Join(dir, "interactions.csv"), []string{"user", "item", "value"},
 		func(cells []string) error { return ratings.add(cells, row) })
 	if err != nil {
-		return evaluate.Dataset{}, err
+		return m, err
 	}
-	d := ratings.dataset(ids)
-	return d, d.Validate()
+	m.data = ratings.dataset(m.data.ItemIDs)
+	return m, m.data.Validate()
 }
 
 // eachRecord calls each with the named columns of every record.

@@ -10,9 +10,9 @@ import (
 
 // table collects reports by method over folds and prints them in the order of appearance.
 type table struct {
-	title  string
-	names  []string
-	lines  map[string]*line
+	title string
+	names []string
+	lines map[string]*line
 }
 
 type line struct {

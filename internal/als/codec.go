@@ -78,7 +78,7 @@ func unmarshal(data []byte) (*Model, error) {
 		lambda: h.Regularization, ridge: h.Ridge, gain: h.Gain, meanPositives: h.MeanPositives}
 	rest := body[headerBytes:]
 	for _, block := range m.blocks() {
-		size := 4 * block.length(int(h.Items))
+		size := 4 * block.length(uint64(h.Items))
 		numbers, err := vecmath.FromBytes(rest[:size])
 		if err != nil {
 			return nil, err
@@ -122,7 +122,7 @@ func (h header) size() uint64 {
 	m := &Model{dims: int(h.Dims), contentDims: int(h.ContentDims)}
 	numbers := uint64(0)
 	for _, block := range m.blocks() {
-		numbers += uint64(block.length(int(h.Items)))
+		numbers += block.length(uint64(h.Items))
 	}
 	return uint64(headerBytes) + 4*numbers + sumBytes
 }
@@ -134,7 +134,7 @@ type block struct {
 	fixed, byRow int // entries: fixed + byRow for every item
 }
 
-func (b block) length(items int) int { return b.fixed + b.byRow*items }
+func (b block) length(items uint64) uint64 { return uint64(b.fixed) + uint64(b.byRow)*items }
 
 // blocks lists the arrays in the order in which they are stored.
 func (m *Model) blocks() []block {

@@ -44,7 +44,9 @@ type ContentConfig struct {
 //
 // ColdShare is what g = 1.25 shows at λ_r = .3 with rich text, .074 on MovieLens 100K with a fifth of
 // the items cold: new items get a third of the places their number would give
-// them. It costs .006 of mixed Recall@20 there; g = 2 would show .389 and cost .057.
+// them. It costs .006 of mixed Recall@20 there; g = 2 would show .389 and cost .057. With
+// genre and year alone λ_r is 10, where g = 1.25 would show no more than .003; the same
+// share then takes g = 1.84 and costs .015 (bench/als).
 func DefaultContentConfig() ContentConfig {
 	return ContentConfig{Ridges: []float64{.3, 1, 3, 10, 30}, Folds: 5, Users: 1000, Items: 20_000,
 		ColdShare: .075, MinGain: 1, MaxGain: 3}
@@ -89,9 +91,10 @@ type RidgeScore struct {
 // the items with a positive, chooses λ_r and g, and sums G_V, G_W, w̄ and n̄. m must be what f was
 // trained on. f, m and x are read only and not kept.
 //
-// Without enough warm items to hold any out (fewer than ten a fold) the largest ridge and
-// MinGain…MaxGain's 1.25 are taken: little data asks for caution. Cost: O(Items·d² + d³) per
-// fold and ridge, plus what Users and Items bound.
+// Without enough warm items to hold any out (fewer than ten a fold) the largest ridge is taken,
+// as little data asks for caution, and the gain 1.25 or what is nearest to it between
+// MinGain and MaxGain. Cost: O(Items·d²) once and O(d³) for every fold and ridge, plus what Users
+// and Items bound: 12 s on two cores for 50,000 items, 50,000 users and d = 400.
 //
 // Errors: recsys.ErrInvalid if the sizes of m, f and x disagree, a number is not finite, or from cfg.Validate;
 // ctx's error.

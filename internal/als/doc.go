@@ -35,7 +35,7 @@
 //
 // A Matrix takes 24 bytes an entry (both orders): 24 MB per million interactions,
 // beside 16 MB for the entries handed in, which may be dropped afterwards, and
-// 32 bytes a row. Training adds 4·f bytes a row for the factors, 26 MB per 100,000
-// users or items at f = 64. FitModel adds 48·d² bytes at most for content of d
-// dimensions (50 MB at d = 1024).
+// 16 bytes a row. Training adds 4·f bytes a row for the factors, 26 MB per 100,000
+// users or items at f = 64. FitModel adds, for content of d dimensions, 48·d² bytes
+// and 16·d² a worker: 50 and 17 MB at d = 1024.
 package als

@@ -26,8 +26,8 @@ type Factors struct {
 // every epoch with the number of epochs done, 1 to cfg.Epochs.
 //
 // Rows without a positive get the zero factor, the minimiser of their part of the
-// objective. An epoch costs (CGSteps+1)·(2·Len()·f + (Users+Items)·f²)
-// multiplications twice over, spread over cfg.Workers goroutines. The result is the
+// objective. An epoch costs (CGSteps+1)·(4·Len()·f + (Users+Items)·f²)
+// multiplications, spread over cfg.Workers goroutines. The result is the
 // same for any number of workers; it may differ in the last bits between
 // processors with and without fused multiply-add.
 //

@@ -74,7 +74,7 @@ func (c *chunk) append(item uint32, vector []float32) (row int) {
 		c.block.used.Add(1)
 	}
 	end := (row + 1) * len(vector)
-	c.rows, c.items = c.block.rows[:end:end], c.block.items[:row+1:row+1]
+	c.rows, c.items = c.block.rows[:end], c.block.items[:row+1]
 	copy(c.rows[row*len(vector):], vector)
 	c.items[row] = item
 	c.live++

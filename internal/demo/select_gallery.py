@@ -47,7 +47,8 @@ WORDS = re.compile(
     r"|nintendo|xbox|ferrari|porsche|bmw|volkswagen|explos|dynamite|devil|demon|satan|drunk|drug|marijuana|cannabis"
     r"|syringe|recycl|stickmen|hole|\bcreation|tribal|holy|thief|kill|murder|pope|nun\b|monk\b|priest"
     r"|confederate|rebel|anarch|peace|fist|protest|revolution|\bevolution|\bunion\b|thanksgiving|santa|xmas"
-    r"|wikipedia|garmin|geko|magel|toyota|sony|sprint|nokia|volvo|dodge|mustang|honda|cadillac|blazer|template|roadsign|road sign|test|button|emblem|coat of arms|heraldr|shield|badge|toilet|ninja|snoopy|spiderman",
+    r"|wikipedia|garmin|geko|magel|toyota|sony|sprint|nokia|volvo|dodge|mustang|honda|cadillac|blazer|template"
+    r"|roadsign|road sign|test|button|emblem|coat of arms|heraldr|shield|badge|toilet|ninja|snoopy|spiderman",
     re.IGNORECASE,
 )
 
@@ -67,6 +68,8 @@ REFUSED = set(
 
 # Titles that name a batch of pictures, not one.
 BATCH = re.compile(r"clip ?-?art|sibmission|^r\d+ |^office$|^food$|^sport$|^svg|olivier one", re.IGNORECASE)
+
+CREDITS = {"", "svg", "arc", "email", "frolland", "ganson", "rollandin", "architetto"}  # in file names
 
 ARTISTS = {
     "Architetto Francesco Rollandin": "Francesco Rollandin",
@@ -142,6 +145,7 @@ def candidates(source):
     with open(source / "items.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     for row in rows:
+        row["number"] = row["item_id"].removeprefix("oc")
         row["artist"] = artist(row["artist"])
         if row["category"] == "special":  # a catch-all; its patterns are worth a category
             row["category"] = row["subcategory"] or "special"
@@ -149,7 +153,7 @@ def candidates(source):
         words = re.sub(r"\bhash\b", "", words, flags=re.IGNORECASE)
         if row["artist"] is None or row["subcategory"] in SUBCATEGORIES or "card" in row["keywords"].split("|"):
             continue
-        if row["item_id"].removeprefix("oc").lstrip("0") in REFUSED or WORDS.search(words):
+        if row["number"].lstrip("0") in REFUSED or WORDS.search(words):
             continue
         path = source / row["image"]
         row["size"] = path.stat().st_size
@@ -167,7 +171,7 @@ def title(row):
         text = pathlib.PurePath(row["source_path"]).stem
         artist_words = [w.lower() for w in re.split(r"\W+", row["artist"]) if w]
         words = [re.sub(r"\d+$", "", w) for w in re.split(r"[_\-]+", text)]
-        words = [w for w in words if w not in {"", "svg", "arc", "email", "frolland", "ganson", "rollandin", "architetto"}]
+        words = [w for w in words if w not in CREDITS]
         while len(words) > 1 and len(words[-1]) > 1 and any(a.startswith(words[-1].lower()) for a in artist_words):
             words.pop()
         text = " ".join(words)
@@ -218,6 +222,11 @@ def choose(rows):
     return sorted(chosen, key=lambda r: r["item_id"])
 
 
+def item_id(row):
+    """How the gallery calls a picture; ItemPrefix in gallery.go is the same."""
+    return "clipart-" + row["number"]
+
+
 def write(chosen, source, gallery):
     shutil.rmtree(gallery, ignore_errors=True)
     (gallery / "images").mkdir(parents=True)
@@ -226,10 +235,11 @@ def write(chosen, source, gallery):
         table = csv.writer(out, lineterminator="\n")
         table.writerow(["item_id", "title", "category", "subcategory", "artist", "keywords", "image"])
         for row in chosen:
-            image = "" if row["item_id"] in bare else row["image"]
+            name = item_id(row)
+            image = "" if row["item_id"] in bare else f"images/{name}.jpg"
             if image:
-                shutil.copyfile(source / image, gallery / image)
-            table.writerow([row["item_id"], title(row), row["category"], row["subcategory"].replace("_", " "),
+                shutil.copyfile(source / row["image"], gallery / image)
+            table.writerow([name, title(row), row["category"], row["subcategory"].replace("_", " "),
                             row["artist"], "|".join(keywords(row)), image])
     shutil.copyfile(source / "COPYRIGHT-DEBIAN", gallery / "COPYRIGHT-DEBIAN")
     (gallery / "ATTRIBUTION.md").write_text(attribution(chosen), encoding="utf-8")
@@ -248,13 +258,14 @@ def attribution(chosen):
         "989712d90d57dfa3230049f553bb43b76c30ee4d4b8c5f6e106e33f7db5cbdc5). They were rendered on white, scaled to at",
         "most 256 pixels and saved as JPEG; title, artist, category and keywords come from the SVG files' metadata,",
         "e-mail addresses removed. Chosen by select_gallery.py.", "",
-        f"{WITHOUT_PICTURE} of them are listed without their picture: they stand in for a shop's items that have none.", "",
+        f"{WITHOUT_PICTURE} of them are listed without their picture: they stand in for a shop's items that have none.",
+        "",
         "| artist | works |", "|---|---|",
     ]
     for name in sorted(works, key=lambda n: (-len(works[n]), n.lower())):
-        lines.append(f"| {name.replace('|', '/')} | {', '.join(r['item_id'] for r in works[name])} |")
+        lines.append(f"| {name.replace('|', '/')} | {', '.join(item_id(r) for r in works[name])} |")
     lines += ["", "| item_id | file in the Debian package, below /usr/share/openclipart/png |", "|---|---|"]
-    lines += [f"| {r['item_id']} | {r['source_path']} |" for r in chosen]
+    lines += [f"| {item_id(r)} | {r['source_path']} |" for r in chosen]
     return "\n".join(lines) + "\n"
 
 

@@ -120,7 +120,9 @@ func (e *Engine) fit(ctx context.Context, scan catalogScan, schema *space.Schema
 		inferred := space.Infer(inputs, space.DefaultInferConfig())
 		schema = &inferred
 	}
-	fitted, err := space.Fit(ctx, inputs, *schema, space.DefaultConfig())
+	config := space.DefaultConfig()
+	config.EncoderDims = e.encoder.Dims()
+	fitted, err := space.Fit(ctx, inputs, *schema, config)
 	if err != nil {
 		return nil, false, fmt.Errorf("fit an embedding space: %w", err)
 	}

@@ -17,17 +17,17 @@ import (
 
 // Training is what a training run was made of and gave; stored with the model.
 type Training struct {
-	Config             als.Config     `json:"config"`
-	Items              int            `json:"items"`
-	Users              int            `json:"users"`
-	Rows               int            `json:"rows"` // observed user–item pairs
-	Digest             string         `json:"digest"`
-	ContentRegularizer float64        `json:"content_regularization"`
-	Gain               float64        `json:"gain"`
-	MeanPositives      float64        `json:"mean_positives"`
-	Folded             int            `json:"folded"` // items served by fold-in instead of their trained factor
-	Weights            recsys.Weights `json:"weights"`
-	Positives          int64          `json:"positives"` // positive interactions, repeated ones counted
+	Config        als.Config     `json:"config"`
+	Items         int            `json:"items"`
+	Users         int            `json:"users"`
+	Rows          int            `json:"rows"` // observed user–item pairs
+	Digest        string         `json:"digest"`
+	Ridge         float64        `json:"ridge"` // of the content map
+	Gain          float64        `json:"gain"`
+	MeanPositives float64        `json:"mean_positives"`
+	Folded        int            `json:"folded"` // items served by fold-in instead of their trained factor
+	Weights       recsys.Weights `json:"weights"`
+	Positives     int64          `json:"positives"` // positive interactions, repeated ones counted
 }
 
 // trainingRows is the interaction matrix with the names of its rows and columns.
@@ -190,7 +190,9 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 	if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
 		schema = live.space.Schema()
 	}
-	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), space.ContentConfig())
+	config := space.ContentConfig()
+	config.EncoderDims = e.encoder.Dims()
+	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), config)
 	if err != nil {
 		return nil, als.Content{}, fmt.Errorf("fit the content recipe: %w", err)
 	}

@@ -49,7 +49,7 @@ func (s *Server) boot(ctx context.Context) error {
 // that was found may be on its way down. It returns the server that it started,
 // with an error too, or nil.
 func (s *Server) bring(ctx context.Context) (launched *process, err error) {
-	begun := time.Now()
+	begun, refusal := time.Now(), errors.New("it is not ready yet")
 	for wait := firstWait; ; wait = nextWait(wait) {
 		if launched == nil {
 			if launched, err = s.launch(ctx); err != nil {
@@ -60,13 +60,15 @@ func (s *Server) bring(ctx context.Context) (launched *process, err error) {
 			}
 		}
 		if readPIDFile(s.home.pidFile()).ready {
-			err = s.answers(ctx)
-			if err == nil {
-				s.settle(launched, time.Since(begun))
+			if refusal = s.answers(ctx); refusal == nil {
+				s.yield()
+				s.mu.Lock()
+				s.timings.Start = time.Since(begun)
+				s.mu.Unlock()
 				return launched, nil
 			}
-			if permanent(err) {
-				return launched, fmt.Errorf("%w: %w", ErrNotReady, err)
+			if permanent(refusal) {
+				return launched, fmt.Errorf("%w: %w", ErrNotReady, refusal)
 			}
 		}
 		select {
@@ -77,20 +79,10 @@ func (s *Server) bring(ctx context.Context) (launched *process, err error) {
 		case <-time.After(wait):
 		}
 		if time.Since(begun) > s.cfg.StartTimeout {
-			return launched, fmt.Errorf("%w: no answer in %v from %s (%v): %s",
-				ErrNotReady, s.cfg.StartTimeout, s.home.root, err, logTail(s.home.log))
+			return launched, fmt.Errorf("%w: no answer in %v in %s: %w: %s",
+				ErrNotReady, s.cfg.StartTimeout, s.home.root, refusal, logTail(s.home.log))
 		}
 	}
-}
-
-// settle records the outcome of a boot.
-func (s *Server) settle(launched *process, took time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if launched == nil && !s.child.running() { // ours is gone and another's has its place
-		s.child, s.timings = nil, Timings{}
-	}
-	s.timings.Start = took
 }
 
 // launch starts the server, after initdb if need be, unless a process of it (or of

@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +37,7 @@ func killServer(t *testing.T, s *Server) {
 
 func TestAKilledServerIsRecovered(t *testing.T) {
 	t.Parallel()
-	cfg := setup(t)
+	cfg := setupMade(t)
 	s := start(t, cfg)
 	execute(t, s, insertRow)
 	killServer(t, s)
@@ -57,7 +58,7 @@ func TestAKilledServerIsRecovered(t *testing.T) {
 // beside it would corrupt the cluster.
 func TestNoServerStartsBesideABackendOfTheLast(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup(t))
+	s := start(t, setupMade(t))
 	execute(t, s, insertRow)
 	conn, err := pgx.Connect(t.Context(), s.DSN())
 	if err != nil {
@@ -87,7 +88,7 @@ func TestNoServerStartsBesideABackendOfTheLast(t *testing.T) {
 
 func TestAKilledOwnerTakesTheServerAlong(t *testing.T) {
 	t.Parallel()
-	cfg := setup(t)
+	cfg := setupMade(t)
 	owner := launchPartner(t, cfg)
 	owner.answer(t)
 	guest := start(t, cfg)
@@ -109,7 +110,7 @@ func TestAKilledOwnerTakesTheServerAlong(t *testing.T) {
 // The next start may find the server of a killed owner still shutting down.
 func TestAStartRightAfterTheOwnerWasKilled(t *testing.T) {
 	t.Parallel()
-	cfg := setup(t)
+	cfg := setupMade(t)
 	for _, rows := range []string{"1", "2", "3"} {
 		owner := launchPartner(t, cfg)
 		owner.answer(t)
@@ -134,7 +135,7 @@ func TestAGuestBringsBackTheServerOfAnOwnerThatLeft(t *testing.T) {
 	for _, how := range []string{"stop", "exit"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			cfg := setup(t)
+			cfg := setupMade(t)
 			owner := launchPartner(t, cfg)
 			owner.answer(t)
 			first, second := start(t, cfg), launchPartner(t, cfg)
@@ -161,16 +162,35 @@ func TestAGuestBringsBackTheServerOfAnOwnerThatLeft(t *testing.T) {
 	}
 }
 
+// The initdb of a killed process dies with it, its own children a little later:
+// until then nobody may touch what they write to.
 func TestAKilledInitialisationIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	cfg := setup(t)
 	whole := cfg.BinDir
-	cfg.BinDir = stuckInitdb(t, whole)
+	door := filepath.Join(openDir(t), "door")
+	if err := errors.Join(syscall.Mkfifo(door, 0o600), os.Chmod(door, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	cfg.BinDir = stuckInitdb(t, whole, "cat "+door)
 	victim := launchPartner(t, cfg)
 	begun := filepath.Join(cfg.Dir, "data.new", "PG_VERSION")
 	eventually(t, "initdb to begin", func() bool { _, err := os.Stat(begun); return err == nil })
 	victim.kill()
 	cfg.BinDir = whole
+	acct, err := chooseAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, err := tryLock(filepath.Join(cfg.Dir, "server.lock"), acct)
+	if claim != nil || err != nil {
+		t.Errorf("a child of initdb lives on and does not hold the server's lock: %v", err)
+	}
+	opened, err := os.OpenFile(door, os.O_WRONLY, 0) // lets the child end
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened.Close()
 	s := start(t, cfg)
 	if s.Timings().Init == 0 {
 		t.Error("used what the killed initdb left")
@@ -184,7 +204,7 @@ func TestAKilledInitialisationIsDoneAgain(t *testing.T) {
 // some other process of the same account: PostgreSQL alone would refuse to start.
 func TestAPIDFileThatNamesAStranger(t *testing.T) {
 	t.Parallel()
-	cfg := setup(t)
+	cfg := setupMade(t)
 	s := start(t, cfg)
 	execute(t, s, insertRow)
 	killServer(t, s)

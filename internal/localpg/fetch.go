@@ -99,7 +99,13 @@ func (f fetcher) download(ctx context.Context, version embeddedpostgres.Postgres
 		config = config.BinaryRepositoryURL(f.repository)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- embeddedpostgres.NewDatabase(config).Start() }()
+	go func() {
+		err := embeddedpostgres.NewDatabase(config).Start()
+		for _, path := range openFiles(filepath.Join(os.TempDir(), "embedded_postgres_log")) {
+			_ = os.Remove(path) // the library leaves its empty log behind
+		}
+		ended <- err
+	}()
 	select {
 	case err := <-ended:
 		if !executable(server) || !executable(filepath.Join(tree, "bin", "initdb")) {

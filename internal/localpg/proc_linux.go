@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -25,4 +26,21 @@ func elsewhere(pid int, data string) bool {
 	}
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return err == nil && !bytes.Contains(line, []byte(data))
+}
+
+// openFiles are the files that this process has open whose path begins with prefix.
+func openFiles(prefix string) []string {
+	const own = "/proc/self/fd"
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		return nil
+	}
+	var paths []string
+	for _, entry := range entries {
+		path, err := os.Readlink(own + "/" + entry.Name())
+		if err == nil && strings.HasPrefix(path, prefix) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }

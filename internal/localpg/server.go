@@ -124,6 +124,7 @@ func (s *Server) Ensure(ctx context.Context) error {
 	default:
 	}
 	if conn, err := s.connect(ctx, s.cfg.Database); err == nil {
+		s.yield()
 		return conn.Close(ctx)
 	}
 	return s.boot(ctx)
@@ -164,6 +165,16 @@ func (s *Server) owned() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.child
+}
+
+// yield gives up what this process knows of a server of its own that has ended:
+// the one that answers now is another's.
+func (s *Server) yield() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.child.running() {
+		s.child, s.timings = nil, Timings{}
+	}
 }
 
 // untilStop is ctx that also ends when Stop is called.

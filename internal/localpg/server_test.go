@@ -25,6 +25,9 @@ func TestStartColdThenWarm(t *testing.T) {
 		t.Errorf("cold start: attached %v, timings %+v, pid %d", cold.Attached(), cold.Timings(), cold.PID())
 	}
 	t.Logf("cold %+v", cold.Timings())
+	if group, err := syscall.Getpgid(cold.PID()); group != cold.PID() || err != nil {
+		t.Errorf("a ^C would reach the server: process group %d, %v", group, err)
+	}
 	execute(t, cold, `CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)`)
 	got := map[string]string{}
 	for _, name := range []string{"work_mem", "listen_addresses", "fsync", "synchronous_commit", "data_checksums", "application_name"} {
@@ -51,7 +54,7 @@ func TestStartColdThenWarm(t *testing.T) {
 
 func TestTheSocketIsPrivate(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup(t))
+	s := start(t, setupMade(t))
 	for _, dir := range []string{s.home.socket, s.home.data} {
 		st, err := os.Stat(dir)
 		if err != nil {
@@ -65,7 +68,7 @@ func TestTheSocketIsPrivate(t *testing.T) {
 
 func TestASecondProcessAttaches(t *testing.T) {
 	t.Parallel()
-	cfg := setup(t)
+	cfg := setupMade(t)
 	s := start(t, cfg)
 	other := launchPartner(t, cfg)
 	attached, pid := other.answer(t)
@@ -98,7 +101,7 @@ func TestProcessesThatStartTogetherShareOneServer(t *testing.T) {
 
 func TestEnsureIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	s := start(t, setup(t))
+	s := start(t, setupMade(t))
 	old := s.PID()
 	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -120,7 +123,7 @@ func TestEnsureIsSafeForConcurrentUse(t *testing.T) {
 
 func TestStopEndsABootAndForbidsMore(t *testing.T) {
 	t.Parallel()
-	cfg := setup(t)
+	cfg := setupMade(t)
 	s := start(t, cfg)
 	lock, err := waitLock(t.Context(), s.home.startLock, s.acct) // as a process that starts a server
 	if err != nil {
@@ -188,7 +191,7 @@ func TestCancelEndsInitialisation(t *testing.T) {
 	t.Parallel()
 	cfg := setup(t)
 	whole := cfg.BinDir
-	cfg.BinDir = stuckInitdb(t, whole)
+	cfg.BinDir = stuckInitdb(t, whole, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
@@ -205,12 +208,15 @@ func TestCancelEndsInitialisation(t *testing.T) {
 	start(t, cfg)
 }
 
-// stuckInitdb is a directory of programs whose initdb writes PG_VERSION and then
-// goes no further.
-func stuckInitdb(t *testing.T, whole string) string {
+// stuckInitdb is a directory of programs whose initdb starts child in the
+// background, writes PG_VERSION and then goes no further.
+func stuckInitdb(t *testing.T, whole, child string) string {
 	t.Helper()
 	dir := openDir(t)
-	script := "#!/bin/sh\necho 15 >\"$2/PG_VERSION\"\nexec sleep 600\n"
+	if child != "" {
+		child += " &\n"
+	}
+	script := "#!/bin/sh\n" + child + "echo 15 >\"$2/PG_VERSION\"\nexec sleep 600\n"
 	if err := os.WriteFile(filepath.Join(dir, "initdb"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if made.dir != "" {
+		_ = os.RemoveAll(made.dir)
+	}
+	os.Exit(code)
 }
 
 // help starts or attaches to the server of the given Config, says so, and obeys one
@@ -150,13 +154,49 @@ func setup(t *testing.T) Config {
 	return cfg
 }
 
-func openDir(t *testing.T) string {
+// made is a cluster that most tests copy: initdb is most of a cold start.
+var made struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// setupMade is setup with a cluster in the directory.
+func setupMade(t *testing.T) Config {
 	t.Helper()
+	cfg := setup(t)
+	made.once.Do(func() {
+		if made.dir, made.err = makeOpenDir(); made.err != nil {
+			return
+		}
+		first := cfg
+		first.Dir = made.dir
+		s, err := Start(t.Context(), first)
+		if made.err = err; err == nil {
+			made.err = s.Stop()
+		}
+	})
+	if made.err != nil {
+		t.Fatal(made.err)
+	}
+	if output, err := exec.Command("cp", "-Rp", filepath.Join(made.dir, "data"), cfg.Dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	return cfg
+}
+
+func makeOpenDir() (string, error) {
 	dir, err := os.MkdirTemp("", "localpg-")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	return dir, os.Chmod(dir, 0o755)
+}
+
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := makeOpenDir()
+	if err != nil {
 		t.Fatal(err)
 	}
 	// A server whose owner was killed may still be shutting down in there.

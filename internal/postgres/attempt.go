@@ -44,10 +44,13 @@ func (s *Store) again(ctx context.Context, what string, try func() error) error 
 		case isLost(err) && lost < maxAttempts-1:
 			s.log.Warn("database connection lost", "during", what, "error", err)
 			s.pool.Reset() // its other connections are as dead
-			if !s.healer.heal(ctx, before, lost, err) {
+			if notHealed := s.healer.heal(ctx, before, lost, err); notHealed != nil {
+				s.log.Warn("database not brought back", "error", notHealed)
 				return fault(ctx, what, err)
 			}
 			lost++
+		case s.closed.Load():
+			return fault(ctx, what, errClosed)
 		default:
 			return fault(ctx, what, err)
 		}
@@ -65,39 +68,46 @@ func newHealer(ensure func(context.Context) error) *healer {
 	return &healer{ensure: ensure, turn: make(chan struct{}, 1)}
 }
 
-// heal reports whether another attempt makes sense. generation is what it was before the
-// attempt that failed: if somebody has healed since, there is nothing left to do.
-func (h *healer) heal(ctx context.Context, generation int64, lost int, cause error) bool {
-	starting := sqlState(cause) == "57P03"
+// heal returns nil if another attempt makes sense. generation is what it was before the attempt
+// that failed: if somebody has healed since, there is nothing left to do.
+func (h *healer) heal(ctx context.Context, generation int64, lost int, cause error) error {
 	if h.ensure == nil {
-		// A connection of the pool may have died with a server that is back since.
-		return (lost == 0 || starting) && (!starting || pause(ctx, firstPause<<lost))
+		switch {
+		case sqlState(cause) == "57P03": // the server is starting
+			return pause(ctx, firstPause<<lost)
+		case lost == 0: // a connection of the pool may have died with a server that is back since
+			return nil
+		}
+		return errors.New("nobody to start it")
 	}
 	select {
 	case h.turn <- struct{}{}:
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 	defer func() { <-h.turn }()
 	if h.generation.Load() != generation {
-		return true
+		return nil
 	}
-	if h.ensure(ctx) != nil {
-		return false // the cause tells more than what was tried against it; localpg logs that
+	if err := h.ensure(ctx); err != nil {
+		return err
 	}
 	h.generation.Add(1)
-	return lost == 0 || pause(ctx, firstPause<<lost)
+	if lost == 0 {
+		return nil
+	}
+	return pause(ctx, firstPause<<lost)
 }
 
-// pause waits; false means that ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits; an error means that ctx ended first.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,7 @@ type Store struct {
 	bell      *bell
 	committer *committer
 	stop      context.CancelFunc
+	closing   sync.Once
 	closed    atomic.Bool
 }
 
@@ -55,13 +57,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{pool: pool, log: log, healer: newHealer(config.Ensure), stop: stop}
-	s.bell = newBell(s, life)
+	s.bell = newBell(life, s)
 	if err := s.checkServer(ctx); err != nil {
+		s.bell.close()
 		stop()
 		pool.Close()
 		return nil, err
 	}
-	s.committer = newCommitter(s, life, config.StatementTimeout)
+	s.committer = newCommitter(life, s, config.StatementTimeout)
 	return s, nil
 }
 
@@ -133,13 +136,13 @@ func (s *Store) checkServer(ctx context.Context) error {
 // Close writes the interactions that wait, answers their callers and frees all connections.
 // Later calls answer ErrUnavailable.
 func (s *Store) Close() {
-	if s.closed.Swap(true) {
-		return
-	}
-	s.committer.close()
-	s.bell.close()
-	s.stop()
-	s.pool.Close()
+	s.closing.Do(func() {
+		s.committer.close()
+		s.bell.close()
+		s.closed.Store(true)
+		s.stop()
+		s.pool.Close()
+	})
 }
 
 // Ping reports whether the database answers; like every call it brings a lost server back if

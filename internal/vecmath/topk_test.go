@@ -37,7 +37,7 @@ func TestTopKAgainstSortingAll(t *testing.T) {
 		for i, id := range rng.Perm(n) {
 			all[i] = Scored{ID: uint32(id), Score: float32(rng.IntN(1 + round%12))} // many ties
 		}
-		for _, k := range []int{-1, 0, 1, 2, 10, n, n + 1, math.MaxInt} {
+		for _, k := range []int{-1, 0, 1, 2, 3, 10, 15, n, n + 1, math.MaxInt} {
 			top := NewTopK(k)
 			for i, s := range all {
 				checkThreshold(t, top, all[:i], k)

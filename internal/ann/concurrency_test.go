@@ -1,0 +1,85 @@
+package ann
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Readers check whole versions while one writer makes the next ones; under -race.
+func TestReadersWhileAWriterApplies(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		const dims, items, versions, readers = 4, 500, 150, 3
+		rng := rand.New(rand.NewPCG(21, 1))
+		first := newVersion(e, dims).apply(t, additions(items, func() []float32 { return grid(rng, dims) })...)
+		var current atomic.Pointer[version]
+		var done atomic.Bool
+		current.Store(&first)
+		var wg sync.WaitGroup
+		for r := range readers {
+			wg.Go(func() {
+				rng := rand.New(rand.NewPCG(22, uint64(r)))
+				for i := 0; i < 20 || !done.Load(); i++ {
+					v := current.Load()
+					query := grid(rng, dims)
+					if err := v.searchFault(query, 9, odd); err != nil {
+						t.Error(err)
+						return
+					}
+					if err := v.vectorFault(items * 3); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for range versions {
+			changes := make([]Change, 1+rng.IntN(30))
+			for i := range changes {
+				changes[i].Item = uint32(rng.IntN(2 * items))
+				if rng.IntN(3) > 0 {
+					changes[i].Vector = grid(rng, dims)
+				}
+			}
+			next := current.Load().apply(t, changes...)
+			current.Store(&next)
+		}
+		done.Store(true)
+		wg.Wait()
+		first.checkVectors(t)
+	})
+}
+
+// Versions made from one at the same time compete for the same free rows.
+func TestBranchesAtTheSameTime(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		const dims, writers, steps = 3, 4, 60
+		rng := rand.New(rand.NewPCG(23, 1))
+		base := newVersion(e, dims).apply(t, additions(100, func() []float32 { return grid(rng, dims) })...)
+		branches := make([]version, writers)
+		var wg sync.WaitGroup
+		for w := range writers {
+			// Twins are cloned by apply, so the branches share only what the engine shares.
+			wg.Go(func() {
+				rng := rand.New(rand.NewPCG(24, uint64(w)))
+				v := base
+				for range steps {
+					changes := []Change{{uint32(rng.IntN(400)), grid(rng, dims)}, {Item: uint32(rng.IntN(400))}}
+					next, err := v.Index.Apply(changes)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					v = version{e, next, v.follow(changes)}
+				}
+				branches[w] = v
+			})
+		}
+		wg.Wait()
+		for _, v := range append(branches, base) {
+			v.checkVectors(t)
+			v.checkSearch(t, grid(rng, dims), 15, nil)
+		}
+	})
+}

@@ -1,0 +1,62 @@
+package imageprep
+
+import (
+	"bytes"
+	"image"
+	"image/gif"
+)
+
+// decodeGIF reads the first frame and places it on the canvas.
+func decodeGIF(data []byte) (raster, error) {
+	config, err := gif.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	m, err := gif.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	if m.Bounds().Empty() {
+		return nil, refuse("the first frame of the GIF picture is empty, want at least 1 × 1 pixel")
+	}
+	frame, ok := m.(*image.Paletted)
+	if !ok {
+		return newRaster(m), nil
+	}
+	inner := newRaster(frame).(*palettedRaster)
+	r := &frameRaster{frame: inner, at: frame.Bounds(), width: config.Width, height: config.Height, outside: inner.colors[0]}
+	for _, c := range frame.Palette {
+		if _, _, _, a := c.RGBA(); a == 0 {
+			r.outside = [3]byte{255, 255, 255}
+		}
+	}
+	return r, nil
+}
+
+// frameRaster is a canvas with one frame on it. Outside of the frame it shows what Pillow
+// does: nothing, which is white, if the frame has a transparent colour, else colour 0.
+type frameRaster struct {
+	frame         *palettedRaster
+	at            image.Rectangle
+	width, height int
+	outside       [3]byte
+}
+
+func (r *frameRaster) size() (width, height int) { return r.width, r.height }
+
+func (r *frameRaster) rgb(dst []byte, y, x0, x1 int) {
+	from, to := max(x0, r.at.Min.X), min(x1, r.at.Max.X)
+	if y < r.at.Min.Y || y >= r.at.Max.Y || from >= to {
+		r.fill(dst[:3*(x1-x0)])
+		return
+	}
+	r.fill(dst[:3*(from-x0)])
+	r.frame.rgb(dst[3*(from-x0):3*(to-x0)], y-r.at.Min.Y, from-r.at.Min.X, to-r.at.Min.X)
+	r.fill(dst[3*(to-x0) : 3*(x1-x0)])
+}
+
+func (r *frameRaster) fill(dst []byte) {
+	for i := range dst {
+		dst[i] = r.outside[i%3]
+	}
+}
