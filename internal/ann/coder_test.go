@@ -1,6 +1,7 @@
 package ann
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -42,6 +43,7 @@ func TestCoderAsksItsGraphOnlyWhereThatPays(t *testing.T) {
 		{"four times k is just below all", source(), 149, true},
 		{"four times k is all", source(), 150, false},
 		{"more than there are", source(), 1000, false},
+		{"everything", source(), math.MaxInt, false},
 		{"nothing", source(), 0, false},
 		{"a query without direction", make([]float32, 8), 10, false},
 	} {
@@ -125,6 +127,9 @@ func TestCoderSurvivesPanics(t *testing.T) {
 			}
 			if nodes, isBroken := coderOf(v).graph.state(); isBroken || nodes != v.Len() {
 				t.Errorf("the new graph has %d nodes for %d items, broken %v", nodes, v.Len(), isBroken)
+			}
+			if debt := coderOf(v).debt; debt != 0 {
+				t.Errorf("the new graph begins with a debt of %d changes", debt)
 			}
 			old.checkSearch(t, source(), 10, nil)
 			v.checkSearch(t, source(), 10, nil)

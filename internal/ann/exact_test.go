@@ -75,3 +75,18 @@ func TestExactDissolvesAChunkThatThinnedOutBeforeItWasFull(t *testing.T) {
 	}
 	v.checkSearch(t, grid(rng, 4), 30, nil)
 }
+
+// Versions that follow each other write into the same memory.
+func TestExactAppendsWithoutCopying(t *testing.T) {
+	t.Parallel()
+	v := newVersion(engines()[0], 1)
+	blocks := map[*block]bool{}
+	for i := range uint32(2 * chunkRows) {
+		v = v.apply(t, Change{i, []float32{1}})
+		x := storage(v.Index)
+		blocks[x.chunks[x.tail].block] = true
+	}
+	if len(blocks) != 2*6 { // room for 8, 16, … 256 rows, twice
+		t.Errorf("%d blocks for two chunks, want 12", len(blocks))
+	}
+}

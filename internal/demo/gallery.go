@@ -21,8 +21,8 @@ var embedded embed.FS
 // Names that calls to try can rely on.
 const (
 	ItemPrefix     = "clipart-"       // every item_id of the gallery begins with it
-	ExampleItem    = "clipart-00731"  // an orange, with a picture, among other fruit
-	ExampleShopper = "simulated-0001" // a simulated shopper who has done something
+	ExampleItem    = "clipart-00749"  // a pineapple, with a picture, among other fruit
+	ExampleShopper = "simulated-0002" // a simulated shopper with a taste for food
 )
 
 // Gallery returns the demo's items with their pictures, as ingest.Items takes them.

@@ -236,14 +236,17 @@ func TestExamplesAreThere(t *testing.T) {
 			t.Errorf("item %s", id)
 		}
 	}
-	done := 0
+	done, met := 0, 0
 	for _, in := range sink.interactions {
 		if in.Actor == recsys.User(ExampleShopper) {
 			done++
 		}
+		if in.ItemID == ExampleItem {
+			met++
+		}
 	}
-	if done < 10 {
-		t.Errorf("%s has done %d things", ExampleShopper, done)
+	if done < 10 || met < 10 {
+		t.Errorf("%s has done %d things, %s was met %d times", ExampleShopper, done, ExampleItem, met)
 	}
 }
 

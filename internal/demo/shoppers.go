@@ -27,8 +27,8 @@ func Start() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // The weights of the model. All are integers, so that every processor draws the same shoppers.
 const (
-	artistWeight  = 4
-	keywordWeight = 3
+	artistWeight  = 3
+	keywordWeight = 2
 )
 
 // tasteWeights are those of a shopper's first, second and third category; any other has 1.
@@ -43,10 +43,11 @@ func tasteWeights() [3]uint64 { return [3]uint64{24, 12, 6} }
 //   - Items have an appeal of 12000/(12+rank) for a random rank from 0, a long tail; one item
 //     in twelve has none and stays cold.
 //   - A shopper has a taste of one to three categories with weights 24, 12 and 6 (others 1),
-//     drawn in proportion to their items, one or two favourite artists (weight 4) and two
-//     keywords that lean (weight 3 if the item has either), drawn from works of the taste.
-//   - The shopper views 6 to 18 items, one in eight shoppers up to 39 more, each drawn without
-//     replacement in proportion to appeal × taste × artist × keyword, in visits of about four.
+//     drawn in proportion to their items, one or two favourite artists (weight 3) and two
+//     keywords that lean (weight 2 if the item has either), drawn from works of the taste.
+//   - The shopper views 6 to 18 items, one in eight shoppers up to 39 more, in visits of about
+//     four. Each is drawn without replacement in proportion to appeal × taste × artist ×
+//     keyword, but 15 in 100 by appeal alone: those are chance.
 //   - A viewed item of the taste is liked in 38 of 100 cases (a favourite artist's in 20 more),
 //     any other in 7; put into the cart in 50 of 100 after a like, else in 6; bought in half of
 //     those; disliked, where it is not liked, in 3 of 100 within the taste and 20 outside;
@@ -172,24 +173,40 @@ func (s *shopper) weight(i int) uint64 {
 
 // draw picks n different items, fewer if fewer can be met.
 func (s *shopper) draw(n int) []int {
-	weights := make([]uint64, len(s.shop.items))
-	var total uint64
-	for i := range weights {
-		weights[i] = s.weight(i)
-		total += weights[i]
+	liked := make([]uint64, len(s.shop.items))
+	for i := range liked {
+		liked[i] = s.weight(i)
 	}
+	known := slices.Clone(s.shop.appeal)
 	var drawn []int
-	for len(drawn) < n && total > 0 {
-		at := s.rng.Uint64N(total)
-		i := 0
-		for ; at >= weights[i]; i++ {
-			at -= weights[i]
+	for len(drawn) < n {
+		weights := liked
+		if s.chance(15) {
+			weights = known
+		}
+		i, ok := s.pick(weights)
+		if !ok {
+			break
 		}
 		drawn = append(drawn, i)
-		total -= weights[i]
-		weights[i] = 0
+		liked[i], known[i] = 0, 0
 	}
 	return drawn
+}
+
+// pick draws an index in proportion to its weight; ok is false if all are 0.
+func (s *shopper) pick(weights []uint64) (i int, ok bool) {
+	var total uint64
+	for _, w := range weights {
+		total += w
+	}
+	if total == 0 {
+		return 0, false
+	}
+	for at := s.rng.Uint64N(total); at >= weights[i]; i++ {
+		at -= weights[i]
+	}
+	return i, true
 }
 
 // visit lets the shopper loose and appends what happens.

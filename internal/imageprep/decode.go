@@ -43,7 +43,7 @@ func Decode(data []byte, lim Limits) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	turn := orientation(data, f.exif)
+	turn := tiffOrientation(f.exif(data))
 	if err := admit(data, f, turn, lim); err != nil {
 		return nil, err
 	}

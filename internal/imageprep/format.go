@@ -8,7 +8,6 @@ import (
 	"image/png"
 	"io"
 
-	"github.com/bep/imagemeta"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
@@ -27,12 +26,12 @@ type format struct {
 // formats lists what Decode reads; their order does not matter, no magic begins another.
 func formats() []format {
 	return []format{
-		{"JPEG", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG, jpegMemory, imagemeta.JPEG},
-		{"PNG", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, decodeWith(png.Decode), times(2), imagemeta.PNG},
-		{"GIF", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, decodeGIF, times(1), imagemeta.ImageFormatAuto},
-		{"WebP", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP, times(3), imagemeta.WebP},
-		{"BMP", []string{"BM"}, bmp.DecodeConfig, decodeWith(bmp.Decode), times(1), imagemeta.ImageFormatAuto},
-		{"TIFF", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, decodeWith(tiff.Decode), times(4), imagemeta.TIFF},
+		{"JPEG", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG, jpegMemory, jpegEXIF},
+		{"PNG", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, decodeWith(png.Decode), times(2), pngEXIF},
+		{"GIF", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, decodeGIF, times(1), noEXIF},
+		{"WebP", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP, times(3), webpEXIF},
+		{"BMP", []string{"BM"}, bmp.DecodeConfig, decodeWith(bmp.Decode), times(1), noEXIF},
+		{"TIFF", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, decodeWith(tiff.Decode), times(4), wholeFile},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"iter"
 )
 
 // maxScans bounds the passes over a progressive JPEG. Encoders write about ten; a hostile
@@ -60,28 +61,37 @@ func (f jpegFrame) samples(pixels int64) (n int64) {
 	return n
 }
 
-// findFrame walks the segments to the first start of frame (ITU T.81, B.1 and B.2.2);
-// ok is false where image/jpeg, which is more lenient about stray bytes, has to judge.
+// findFrame reads the first start of frame; ok is false where image/jpeg, which is more
+// lenient about stray bytes, has to judge.
 func findFrame(data []byte) (frame jpegFrame, ok bool) {
-	for at := 2; at+4 <= len(data) && data[at] == 0xff; {
-		marker := data[at+1]
-		if marker == 0xff { // fill byte
-			at++
-			continue
-		}
-		length := int(data[at+2])<<8 | int(data[at+3])
-		end := at + 2 + length
-		if end > len(data) || length < 2 {
-			return jpegFrame{}, false
-		}
+	for marker, segment := range jpegSegments(data) {
 		if marker >= 0xc0 && marker <= 0xc2 {
-			return parseFrame(data[at+4:end], marker == 0xc2)
+			return parseFrame(segment, marker == 0xc2)
 		}
-		at = end
 	}
 	return jpegFrame{}, false
 }
 
+// jpegSegments walks the marker segments before the first scan (ITU T.81, B.1).
+func jpegSegments(data []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		const startOfScan = 0xda
+		for at := 2; at+4 <= len(data) && data[at] == 0xff; {
+			marker := data[at+1]
+			if marker == 0xff { // fill byte
+				at++
+				continue
+			}
+			end := at + 2 + int(data[at+2])<<8 + int(data[at+3])
+			if marker == startOfScan || end < at+4 || end > len(data) || !yield(marker, data[at+4:end]) {
+				return
+			}
+			at = end
+		}
+	}
+}
+
+// parseFrame reads a start of frame (B.2.2).
 func parseFrame(segment []byte, progressive bool) (frame jpegFrame, ok bool) {
 	if len(segment) < 6 || len(segment) < 6+3*int(segment[5]) {
 		return jpegFrame{}, false

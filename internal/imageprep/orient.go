@@ -1,39 +1,5 @@
 package imageprep
 
-import (
-	"bytes"
-
-	"github.com/bep/imagemeta"
-)
-
-// orientation reads the EXIF tag of that name: 1…8, where 1 is upright. EXIF that cannot
-// be read says nothing; it is no fault of the picture.
-func orientation(data []byte, f imagemeta.ImageFormat) int {
-	if f == imagemeta.ImageFormatAuto {
-		return 1
-	}
-	found := 1
-	// The error is of no use, and neither is the recovered panic.
-	_ = guard(func() error {
-		_, err := imagemeta.Decode(imagemeta.Options{
-			R:           bytes.NewReader(data),
-			ImageFormat: f,
-			Sources:     imagemeta.EXIF,
-			ShouldHandleTag: func(tag imagemeta.TagInfo) bool {
-				return tag.Tag == "Orientation" && tag.Namespace == "IFD0"
-			},
-			HandleTag: func(tag imagemeta.TagInfo) error {
-				if v, ok := tag.Value.(uint16); ok && v >= 1 && v <= 8 {
-					found = int(v)
-				}
-				return imagemeta.ErrStopWalking
-			},
-		})
-		return err
-	})
-	return found
-}
-
 // orient undoes an orientation (EXIF 2.32, tag 0x0112).
 func orient(r raster, orientation int) raster {
 	if orientation == 1 {

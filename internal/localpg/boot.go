@@ -73,7 +73,7 @@ func (s *Server) bring(ctx context.Context) (launched *process, err error) {
 		}
 		select {
 		case <-launched.ended():
-			return launched, fmt.Errorf("%w: the server ended: %w: %s", ErrNotReady, launched.err, logTail(s.home.log))
+			return launched, fmt.Errorf("%w: the server ended (%v): %s", ErrNotReady, launched.err, logTail(s.home.log))
 		case <-ctx.Done():
 			return launched, context.Cause(ctx)
 		case <-time.After(wait):

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -275,42 +274,45 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for _, how := range []string{"return", "panic", "kill"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			other := exec.Command(os.Args[0], "-test.run=^TestAsAnotherProcess$", "-test.count=1")
-			other.Env = append(os.Environ(), helperVariable+"="+how)
-			in, err := other.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer in.Close()
-			out, err := other.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := other.Start(); err != nil {
-				t.Fatal(err)
-			}
-			path, pid := "", 0
-			for lines := bufio.NewScanner(out); path == "" && lines.Scan(); {
-				if strings.HasPrefix(lines.Text(), "ground ") {
-					_, err = fmt.Sscanf(lines.Text(), "ground %s %d", &path, &pid)
-				}
-			}
-			if path == "" || err != nil {
-				t.Fatalf("the other process said nothing: %v", err)
-			}
+			other, path, pid := startOther(t, how)
 			if how == "kill" {
 				if err := other.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
 			}
-			err = other.Wait()
-			if (err == nil) != (how == "return") {
+			if err := other.Wait(); (err == nil) != (how == "return") {
 				t.Errorf("the other process ended with %v", err)
 			}
 			eventually(t, path+" to go", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
 			eventually(t, "its server to end", func() bool { return syscall.Kill(pid, 0) != nil })
 		})
 	}
+}
+
+// startOther returns when the other process has its directory, path, and its server.
+func startOther(t *testing.T, how string) (other *exec.Cmd, path string, pid int) {
+	t.Helper()
+	other = exec.Command(os.Args[0], "-test.run=^TestAsAnotherProcess$", "-test.count=1")
+	other.Env = append(os.Environ(), helperVariable+"="+how)
+	in, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	out, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if _, err := fmt.Sscanf(lines.Text(), "ground %s %d", &path, &pid); err == nil {
+			return other, path, pid
+		}
+	}
+	t.Fatalf("the other process said nothing: %v", other.Wait())
+	return nil, "", 0
 }
 
 func BenchmarkNew(b *testing.B) {

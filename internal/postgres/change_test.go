@@ -38,8 +38,8 @@ func TestChanges(t *testing.T) {
 	space := activeSpace(t, b.Store, 1) // catalogue change 1
 	vectored := itemNamed("a")
 	vectored.Space, vectored.Vector = space, []float32{7}
-	a := put(t, b.Store, vectored)                                           // 2
-	putAll(t, b.Store, itemNamed("b"), itemNamed("c"))                       // 3
+	a := put(t, b.Store, vectored)                                                // 2
+	putAll(t, b.Store, itemNamed("b"), itemNamed("c"))                            // 3
 	if _, err := b.DeleteItem(t.Context(), "b", recsys.RequestID{}); err != nil { // 4
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
+	"github.com/seed-473295a7/vitrine/internal/pgtest"
 	"github.com/seed-473295a7/vitrine/internal/postgres"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
@@ -25,7 +26,7 @@ type bundle struct {
 
 func setup(t testing.TB) *bundle {
 	t.Helper()
-	url := newDatabase(t)
+	url := pgtest.New(t)
 	raw, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

@@ -52,8 +52,8 @@ func requestTypes() []protoreflect.MessageDescriptor {
 }
 
 // listable is how many elements of lists and maps a message may have for all its faults to be
-// told. Each fault costs about 15 µs and there may be one or two an element; 256 attributes of
-// 256 labels would cost a second to refuse.
+// told. A fault costs about 5 µs and every element may have one: refusing 256 attributes of 256
+// labels took .3 s, of which a client reads the first twenty.
 const listable = 2000
 
 // check reports every rule a request breaks, ascending by field; of a message with more than

@@ -2,6 +2,7 @@ package server
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -13,36 +14,46 @@ import (
 // excess is decoded and refused by the rules, together with all other faults of the message.
 func excessive(limit int) int { return 2*limit + 1024 }
 
-// place is where a scan is, as a list towards the root.
-type place struct {
-	parent *place // nil: the field belongs to the request itself
-	field  *wireField
-	index  int    // of an element; negative: the field as a whole
-	key    []byte // of a map entry
+// step is one field on the way from the request to a value.
+type step struct {
+	field *wireField
+	index int    // of an element of a list
+	key   []byte // of a map entry
 }
 
-// String is the path as google.rpc.BadRequest spells it: item.attributes["price"].text.
-func (p *place) String() string {
-	path := p.field.name
-	switch {
-	case p.index < 0 || !p.field.repeated:
-	case p.field.isMap:
-		path += "[" + strconv.Quote(string(p.key[:min(len(p.key), 256)])) + "]"
-	default:
-		path += "[" + strconv.Itoa(p.index) + "]"
+// path spells steps as google.rpc.BadRequest does: item.attributes["price"].text. Without
+// subscript the last step stands for the list or map as a whole.
+func path(steps []step, subscript bool) string {
+	var b strings.Builder
+	for i, s := range steps {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(s.field.name)
+		switch {
+		case !s.field.repeated, i == len(steps)-1 && !subscript:
+		case s.field.isMap:
+			b.WriteString("[" + strconv.Quote(string(s.key[:min(len(s.key), 256)])) + "]")
+		default:
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		}
 	}
-	if p.parent == nil {
-		return path
-	}
-	return p.parent.String() + "." + path
+	return b.String()
 }
 
-// scan is one pass over the bytes of a message. The zero value is ready.
+// counts are the lengths of the lists and maps of one message and of those nested in it. They
+// outlive the bytes, since a message may come in parts that are merged.
+type counts struct {
+	lengths [wireSlots]int
+	nested  [wireSlots]*counts
+}
+
+// scan is one pass over the bytes of a message.
 type scan struct {
 	faults    faults
 	malformed bool
-	itemID    string         // the first item_id met: the answer to a faulty row names it
-	counts    map[string]int // elements by path; a message may come in parts that are merged
+	itemID    string // the first item_id met: the answer to a faulty row names it
+	at        []step
 }
 
 // wireFault is what a scan found, or the decoder after it.
@@ -55,8 +66,8 @@ type wireFault struct {
 // for what is far too large, and names the field of each. Nothing is decoded or kept: the cost
 // is one pass over the bytes, and at most maxViolations faults are stored. nil means sound.
 func (m *wireMessage) scan(b []byte) *wireFault {
-	var s scan
-	s.message(b, m, nil)
+	s := scan{at: make([]step, 0, 8)}
+	s.message(b, m, &counts{})
 	if s.malformed {
 		return malformed()
 	}
@@ -71,9 +82,9 @@ func malformed() *wireFault {
 	return &wireFault{faults: faults{{Reason: "the request is not a valid protobuf message"}}}
 }
 
-func (s *scan) fault(at *place, format string, args ...any) {
+func (s *scan) fault(field, format string, args ...any) {
 	if len(s.faults) < maxViolations {
-		s.faults = append(s.faults, recsys.Invalid(at.String(), format, args...))
+		s.faults = append(s.faults, recsys.Invalid(field, format, args...))
 	}
 }
 
@@ -102,12 +113,11 @@ func (s *scan) next(b *[]byte) (num protowire.Number, value []byte, ok bool) {
 	return num, value, true
 }
 
-func (s *scan) message(b []byte, m *wireMessage, at *place) {
-	var counts map[*wireField]int
+func (s *scan) message(b []byte, m *wireMessage, c *counts) {
 	for {
 		num, value, ok := s.next(&b)
 		if !ok {
-			break
+			return
 		}
 		field := m.fields[num]
 		if field == nil || value == nil {
@@ -115,70 +125,64 @@ func (s *scan) message(b []byte, m *wireMessage, at *place) {
 		}
 		index := 0
 		if field.repeated {
-			if counts == nil {
-				counts = make(map[*wireField]int)
-			}
-			index = s.count(counts, field, at)
+			index = c.lengths[field.slot]
+			c.lengths[field.slot]++
 			if field.maxCount > 0 && index >= excessive(field.maxCount) {
-				continue // only counted: the fault is told once, with the number
+				s.tooMany(field, index, b, num)
+				continue
 			}
 		}
-		s.value(value, &place{parent: at, field: field, index: index})
-	}
-	s.recount(counts, at)
-}
-
-// count returns the index of the next element of a repeated field. counts are those of this
-// part of the message; they go on where the part before stopped.
-func (s *scan) count(counts map[*wireField]int, field *wireField, at *place) int {
-	n, known := counts[field]
-	if !known && s.counts != nil {
-		n = s.counts[(&place{parent: at, field: field, index: -1}).String()]
-	}
-	counts[field] = n + 1
-	return n
-}
-
-// recount tells of counts that are too high and keeps them for the next part of the message.
-func (s *scan) recount(counts map[*wireField]int, at *place) {
-	for field, n := range counts {
-		if field.maxCount == 0 {
-			continue
+		s.at = append(s.at, step{field: field, index: index})
+		switch {
+		case field.isMap:
+			s.entry(value)
+		case field.kind != wireNested:
+			s.leaf(value, field)
+		case field.repeated:
+			s.message(value, field.message, &counts{})
+		default:
+			if c.nested[field.slot] == nil {
+				c.nested[field.slot] = &counts{}
+			}
+			s.message(value, field.message, c.nested[field.slot])
 		}
-		whole := place{parent: at, field: field, index: -1}
-		if s.counts == nil {
-			s.counts = make(map[string]int)
-		}
-		path := whole.String()
-		if n > excessive(field.maxCount) && s.counts[path] <= excessive(field.maxCount) {
-			s.fault(&whole, "must have at most %d entries, has %d", field.maxCount, n)
-		}
-		s.counts[path] = n
+		s.at = s.at[:len(s.at)-1]
 	}
 }
 
-func (s *scan) value(value []byte, at *place) {
-	field := at.field
-	switch {
-	case field.isMap:
-		s.entry(value, at)
-	case field.kind == wireNested:
-		s.message(value, field.message, at)
-	case s.sound(value, field.kind, field.limit, at):
-		if field.name == "item_id" && len(value) <= field.limit && s.itemID == "" {
-			s.itemID = string(value)
+// tooMany tells once, and with their number, of elements that will not be looked at.
+func (s *scan) tooMany(field *wireField, index int, rest []byte, num protowire.Number) {
+	if index > excessive(field.maxCount) {
+		return
+	}
+	n := index + 1
+	for {
+		next, value, ok := s.next(&rest)
+		if !ok {
+			break
 		}
+		if next == num && value != nil {
+			n++
+		}
+	}
+	whole := path(append(s.at, step{field: field}), false)
+	s.fault(whole, "must have at most %d entries, has %d", field.maxCount, n)
+}
+
+func (s *scan) leaf(value []byte, field *wireField) {
+	if s.sound(value, field.kind, field.limit) && field.name == "item_id" && len(value) <= field.limit && s.itemID == "" {
+		s.itemID = string(value)
 	}
 }
 
 // sound reports whether a string or bytes value may be decoded, and tells of the fault if not.
-func (s *scan) sound(value []byte, kind wireKind, limit int, at *place) bool {
+func (s *scan) sound(value []byte, kind wireKind, limit int) bool {
 	if limit > 0 && len(value) > excessive(limit) {
-		s.fault(at, "must be at most %d bytes, has %d", limit, len(value))
+		s.fault(path(s.at, true), "must be at most %d bytes, has %d", limit, len(value))
 		return false
 	}
 	if kind == wireString && !utf8.Valid(value) {
-		s.fault(at, "must be valid UTF-8, byte %d is not", invalidAt(value))
+		s.fault(path(s.at, true), "must be valid UTF-8, byte %d is not", invalidAt(value))
 		return false
 	}
 	return true
@@ -197,32 +201,35 @@ func invalidAt(value []byte) int {
 	return at
 }
 
-// entry scans one map entry: field 1 is the key, field 2 the value, and the last of each counts.
-func (s *scan) entry(b []byte, at *place) {
+// entry scans one map entry: field 1 is the key, the last one counts; field 2 is the value,
+// whose parts are merged if it is a message.
+func (s *scan) entry(b []byte) {
+	here := &s.at[len(s.at)-1]
+	field := here.field
 	for rest := b; ; {
 		num, key, ok := s.next(&rest)
 		if !ok {
 			break
 		}
 		if num == 1 && key != nil {
-			at.key = key
-			if !s.sound(key, wireString, at.field.limit, at) {
+			here.key = key
+			if !s.sound(key, wireString, field.limit) {
 				return
 			}
 		}
 	}
-	for !s.malformed {
+	var c counts
+	for {
 		num, value, ok := s.next(&b)
 		if !ok {
 			return
 		}
-		if num != 2 || value == nil {
-			continue
-		}
-		if at.field.message != nil {
-			s.message(value, at.field.message, at)
-		} else {
-			s.sound(value, at.field.kind, 0, at)
+		switch {
+		case num != 2 || value == nil:
+		case field.message != nil:
+			s.message(value, field.message, &c)
+		default:
+			s.sound(value, field.kind, 0)
 		}
 	}
 }

@@ -22,6 +22,9 @@ const (
 	wireNested
 )
 
+// wireSlots is how many lists, maps and nested messages one message may have.
+const wireSlots = 8
+
 // wireField is one field. Limits are those of its protovalidate rules; 0 is none.
 type wireField struct {
 	name     string
@@ -30,6 +33,7 @@ type wireField struct {
 	isMap    bool
 	limit    int          // bytes of one value; of a map: of one key
 	maxCount int          // elements or entries
+	slot     int          // of a list, map or nested message: its place in counts
 	message  *wireMessage // what a nested message or a map value is; else nil
 }
 
@@ -50,15 +54,24 @@ func describe(table map[protoreflect.FullName]*wireMessage, desc protoreflect.Me
 	}
 	m := &wireMessage{fields: make(map[protowire.Number]*wireField)}
 	table[desc.FullName()] = m
+	slots := 0
 	for i := range desc.Fields().Len() {
 		fd := desc.Fields().Get(i)
 		field, err := describeField(table, fd)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", fd.FullName(), err)
 		}
-		if field != nil {
-			m.fields[fd.Number()] = field
+		if field == nil {
+			continue
 		}
+		m.fields[fd.Number()] = field
+		if field.repeated || field.kind == wireNested {
+			field.slot = slots
+			slots++
+		}
+	}
+	if slots > wireSlots {
+		return nil, fmt.Errorf("%s has %d lists, maps and messages, want at most %d", desc.FullName(), slots, wireSlots)
 	}
 	return m, nil
 }

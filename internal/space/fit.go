@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/vecmath"
@@ -51,6 +52,7 @@ func Fit(ctx context.Context, inputs []Input, schema Schema, cfg Config) (*Space
 	if len(blocks) == 0 {
 		return nil, recsys.Invalid("schema", "no block is left: nothing that is embedded is on any item")
 	}
+	schema.Attributes = slices.Clone(schema.Attributes)
 	return newSpace(blocks, schema, len(inputs)), nil
 }
 

@@ -120,7 +120,7 @@ func (r *reader) space() *Space {
 	bootstrap := r.bool()
 	fittedOn := r.number()
 	schema := r.schema()
-	blocks := make([]block, r.count(1))
+	blocks := make([]block, r.within(1, maxEmbedded+1))
 	names := make(map[string]bool, len(blocks))
 	for i := range blocks {
 		if blocks[i] = r.block(); r.err != nil {
@@ -130,9 +130,6 @@ func (r *reader) space() *Space {
 			r.fail("block %q occurs twice", blocks[i].name)
 		}
 		names[blocks[i].name] = true
-	}
-	if len(blocks) == 0 || len(blocks) > maxEmbedded+1 {
-		r.fail("%d blocks, want 1 to %d", len(blocks), maxEmbedded+1)
 	}
 	if r.err != nil {
 		return nil

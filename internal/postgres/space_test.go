@@ -1,0 +1,268 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-473295a7/vitrine/internal/engine"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+)
+
+// vectors reads what the live space holds.
+func (b *bundle) vectors(t *testing.T) map[string][]float32 {
+	t.Helper()
+	got := make(map[string][]float32)
+	_, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+		got[row.Item.ItemID] = row.Vector
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestSpaceLifecycle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := activeSpace(t, b.Store, 1)
+	old := itemNamed("old")
+	old.Space, old.Vector = first, []float32{1}
+	seen := putAll(t, b.Store, old, itemNamed("bare"), itemNamed("gone"))[0].Seq
+
+	record := recsys.SpaceRecord{Encoder: "enc@2", Dims: 2, Recipe: []byte{0, 255, 'x'}}
+	id, err := b.CreateSpace(t.Context(), record)
+	if err != nil || id <= first {
+		t.Fatal(id, err)
+	}
+	ids := []string{"old", "bare", "gone", "never"}
+	vectors := [][]float32{{1, 2}, nil, {3, 4}, {5, 6}}
+	if err := b.PutVectors(t.Context(), id, ids, vectors); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]float32{"old": {1}, "bare": nil, "gone": nil}, b.vectors(t)); diff != "" {
+		t.Errorf("the live space before (want, got):\n%s", diff)
+	}
+	if head, _, _ := b.Heads(t.Context()); head != seen {
+		t.Errorf("PutVectors took a change number: %d, was %d", head, seen)
+	}
+	if _, err := b.DeleteItem(t.Context(), "gone", recsys.RequestID{}); err != nil {
+		t.Fatal(err)
+	}
+	fresh := itemNamed("fresh")
+	fresh.Space, fresh.Vector = first, []float32{9}
+	put(t, b.Store, fresh)
+	put(t, b.Store, itemNamed("bare"))
+
+	var asked []string
+	err = b.ActivateSpace(t.Context(), id, seen, func(rows []engine.ItemRow) ([][]float32, error) {
+		for _, row := range rows {
+			asked = append(asked, row.Item.ItemID+row.Item.Title)
+		}
+		return [][]float32{nil, {7, 8}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"baretitle of bare", "freshtitle of fresh"}, asked); diff != "" {
+		t.Errorf("fill was asked for (want, got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string][]float32{"old": {1, 2}, "bare": nil, "fresh": {7, 8}}, b.vectors(t)); diff != "" {
+		t.Errorf("the live space after (want, got):\n%s", diff)
+	}
+	head, err := b.Load(t.Context(), func(engine.ItemRow) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.ID, record.CreateTime = id, head.Space.CreateTime
+	if diff := cmp.Diff(&record, head.Space); diff != "" || time.Since(head.Space.CreateTime) > time.Minute {
+		t.Errorf("live space (want, got):\n%s", diff)
+	}
+	if got, err := b.Changes(t.Context(), first, 0, head.CatalogSeq-1, 0); err != nil || !got.Reload {
+		t.Errorf("a follower in the old space: %+v, %v", got, err)
+	}
+	// Going back: what was written since must not come with the vector of what it was before.
+	changed := itemNamed("old")
+	changed.Space, changed.Vector = id, []float32{4, 4}
+	put(t, b.Store, changed)
+	if err := b.ActivateSpace(t.Context(), first, math.MaxInt64, noVectors); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.vectors(t); v["old"] != nil || v["fresh"][0] != 9 {
+		t.Errorf("back in the first space: %v", v)
+	}
+}
+
+func TestSpaceErrors(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	live := activeSpace(t, b.Store, 2)
+	put(t, b.Store, itemNamed("a"))
+	idle, err := b.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "e", Dims: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := func(v ...float32) func([]engine.ItemRow) ([][]float32, error) {
+		return func([]engine.ItemRow) ([][]float32, error) { return [][]float32{v}, nil }
+	}
+	own := errors.New("own")
+	for _, c := range []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"no dims", second(b.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "e"})), recsys.ErrInvalid},
+		{"vectors of the live space", b.PutVectors(t.Context(), live, []string{"a"}, [][]float32{{1, 2}}), recsys.ErrConflict},
+		{"vectors of no space", b.PutVectors(t.Context(), 99, []string{"a"}, [][]float32{{1, 2}}), recsys.ErrNotFound},
+		{"too few vectors", b.PutVectors(t.Context(), idle, []string{"a"}, nil), recsys.ErrInvalid},
+		{"vector too long", b.PutVectors(t.Context(), idle, []string{"a"}, [][]float32{{1, 2, 3}}), recsys.ErrInvalid},
+		{"activate no space", b.ActivateSpace(t.Context(), 99, 0, noVectors), recsys.ErrNotFound},
+		{"fill answers too little", b.ActivateSpace(t.Context(), idle, 0, func([]engine.ItemRow) ([][]float32, error) { return nil, nil }), recsys.ErrInvalid},
+		{"fill answers NaN", b.ActivateSpace(t.Context(), idle, 0, one(1, float32(math.NaN()))), recsys.ErrInvalid},
+		{"fill fails", b.ActivateSpace(t.Context(), idle, 0, func([]engine.ItemRow) ([][]float32, error) { return nil, own }), own},
+	} {
+		if !errors.Is(c.err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, c.err, c.want)
+		}
+	}
+	if changes, err := b.Changes(t.Context(), live, 0, 2, 0); err != nil || changes.Reload || changes.CatalogSeq != 2 {
+		t.Errorf("failures left something: %+v, %v", changes, err)
+	}
+}
+
+func second[A any](_ A, err error) error { return err }
+
+// While spaces are exchanged under running writers, every item either has the vector of its
+// present content in the live space or none.
+func TestActivateSpaceWhileWritersRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := openStore(t, b.url)
+	known := activeSpace(t, b.Store, 2)
+	embed := func(space recsys.SpaceID, title string) []float32 {
+		var n float32
+		fmt.Sscan(title, &n)
+		return []float32{float32(space), n}
+	}
+	var mu sync.Mutex // guards known, which writers may read too late on purpose
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			mu.Lock()
+			space := known
+			mu.Unlock()
+			for i := 0; ctx.Err() == nil; i++ {
+				w := engine.ItemWrite{Item: recsys.Item{ItemID: fmt.Sprint("item", (i+worker)%7), Title: fmt.Sprint(i)}, Space: space}
+				w.Vector = embed(space, w.Item.Title)
+				if _, err := other.PutItems(t.Context(), []engine.ItemWrite{w}); err != nil {
+					t.Error(err)
+					return
+				}
+				if i%5 == 0 {
+					mu.Lock()
+					space = known
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for round := range 6 {
+		id, err := b.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "e", Dims: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		var vectors [][]float32
+		head, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+			ids, vectors = append(ids, row.Item.ItemID), append(vectors, embed(id, row.Item.Title))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.PutVectors(t.Context(), id, ids, vectors); err != nil {
+			t.Fatal(err)
+		}
+		err = b.ActivateSpace(t.Context(), id, head.CatalogSeq, func(rows []engine.ItemRow) (out [][]float32, err error) {
+			for _, row := range rows {
+				out = append(out, embed(id, row.Item.Title))
+			}
+			return out, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		with := 0
+		after, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+			if row.Vector != nil {
+				with++
+				if diff := cmp.Diff(embed(id, row.Item.Title), row.Vector); diff != "" {
+					t.Errorf("round %d, item %s has the vector of something else (want, got):\n%s", round, row.Item.ItemID, diff)
+				}
+			}
+			return nil
+		})
+		if err != nil || after.Space.ID != id {
+			t.Fatalf("live space %+v, %v", after.Space, err)
+		}
+		mu.Lock()
+		known = id
+		mu.Unlock()
+	}
+	stop()
+	wg.Wait()
+}
+
+func TestModels(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.CreateModel(t.Context(), recsys.ModelRecord{Parameters: []byte("{")}); !errors.Is(err, recsys.ErrInvalid) {
+		t.Errorf("parameters that are no JSON: %v", err)
+	}
+	if err := b.ActivateModel(t.Context(), 1); !errors.Is(err, recsys.ErrNotFound) {
+		t.Errorf("activate no model: %v", err)
+	}
+	bare, err := b.CreateModel(t.Context(), recsys.ModelRecord{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := recsys.ModelRecord{Model: make([]byte, 3<<20), Parameters: []byte(`{"seed": 1, "alpha": 0.3}`), CatalogSeq: 5, InteractionSeq: 6}
+	record.Model[1<<20] = 7
+	id, err := b.CreateModel(t.Context(), record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, active := range []recsys.ModelID{bare, id} {
+		if err := b.ActivateModel(t.Context(), active); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head, err := b.Load(t.Context(), func(engine.ItemRow) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got any
+	if err := errors.Join(json.Unmarshal(record.Parameters, &want), json.Unmarshal(head.Model.Parameters, &got)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("parameters (want, got):\n%s", diff)
+	}
+	record.ID, record.CreateTime, record.Parameters = id, head.Model.CreateTime, head.Model.Parameters
+	if !cmp.Equal(&record, head.Model) || head.CatalogSeq != 2 {
+		t.Errorf("live model %d of change %d differs", head.Model.ID, head.CatalogSeq)
+	}
+	if changes, err := b.Changes(t.Context(), 0, bare, 1, 0); err != nil || !changes.Reload {
+		t.Errorf("a follower with the model before: %+v, %v", changes, err)
+	}
+}
