@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/demo"
 	"github.com/seed-473295a7/vitrine/internal/pgtest"
@@ -104,13 +106,10 @@ func TestDemo(t *testing.T) {
 		if status != faultsFound || !strings.Contains(out, `"line": 3`) {
 			t.Errorf("import of a file with broken rows: status %d\n%s", status, out)
 		}
-		request := forUser("nobody")
-		request.PageSize = 200
-		for !slices.Contains(ids(s.recommend(t, request)), "late-2") {
-			if t.Context().Err() != nil {
-				t.Fatal("serve did not see what import wrote")
-			}
-		}
+		eventually(t, "serve sees what import wrote", func(ctx context.Context) error {
+			_, err := s.recommender.FindSimilarItems(ctx, &vitrinev1.FindSimilarItemsRequest{ItemId: "late-2"})
+			return err
+		})
 		if out, status := run(t, "--data-dir", filepath.Join(p.flag("--data-dir"), "demo"), "train"); status != 0 {
 			t.Errorf("train beside serve: status %d\n%s", status, out)
 		}
@@ -126,6 +125,22 @@ func TestDemo(t *testing.T) {
 // flag returns the value of a flag the process was started with.
 func (p *process) flag(name string) string {
 	return p.cmd.Args[slices.Index(p.cmd.Args, name)+1]
+}
+
+// eventually tries until try succeeds, for as long as anything of the kind may take.
+func eventually(t *testing.T, what string, try func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%s: not in time: %v", what, err)
+		}
+	}
 }
 
 func write(t *testing.T, name, text string) {
@@ -177,15 +192,10 @@ func TestServeOutlivesTheOwnerOfItsPostgres(t *testing.T) {
 	owner.signal(syscall.SIGKILL)
 	owner.wait()
 	// The first write may meet the fall of the server and is then refused, never lost.
-	for {
-		_, err := second.recommender.RegisterItem(t.Context(), &vitrinev1.RegisterItemRequest{Item: &vitrinev1.Item{ItemId: "b"}})
-		if err == nil {
-			break
-		}
-		if t.Context().Err() != nil {
-			t.Fatalf("writes were refused until the end: %v", err)
-		}
-	}
+	eventually(t, "a write succeeds again", func(ctx context.Context) error {
+		_, err := second.recommender.RegisterItem(ctx, &vitrinev1.RegisterItemRequest{Item: &vitrinev1.Item{ItemId: "b"}})
+		return err
+	})
 	page, err := second.catalog.ListItems(t.Context(), &vitrinev1.ListItemsRequest{})
 	if err != nil || len(page.GetItems()) != 2 {
 		t.Errorf("after the owner's death: %v, %v", page, err)

@@ -20,7 +20,7 @@ func migrateCommand() *cli.Command {
 			return err
 		}
 		defer func() { err = errors.Join(err, db.stop()) }()
-		schema, err := postgres.SchemaVersion(ctx, db.url)
+		schema, _, err := postgres.SchemaVersion(ctx, db.url)
 		if err != nil {
 			return err
 		}

@@ -43,8 +43,8 @@ func TestColorTablesEqualTheFormulas(t *testing.T) {
 		for i := range luma {
 			luma[i] = byte(i)
 		}
-		for cb := 0; cb < 256; cb += 3 { // reaches 0 and 255
-			for cr := range 256 {
+		for cb := 0; cb < 256; cb += 5 { // reaches 0 and 255
+			for cr := 0; cr < 256; cr += 3 {
 				for i := range cbs {
 					cbs[i], crs[i] = byte(cb), byte(cr)
 				}

@@ -20,7 +20,7 @@ type format struct {
 	config func(io.Reader) (image.Config, error)
 	decode func(data []byte) (raster, error)
 	memory func(data []byte, config image.Config) int64 // bytes decode would allocate, estimated
-	exif   imagemeta.ImageFormat                        // ImageFormatAuto: the format carries no orientation
+	exif   func(data []byte) []byte                     // the EXIF block; nil if there is none
 }
 
 // formats lists what Decode reads; their order does not matter, no magic begins another.

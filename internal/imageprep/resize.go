@@ -1,6 +1,9 @@
 package imageprep
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Pillow keeps filter weights as integers of 22 bits after the point: 32 less 8 for the
 // value and 2 for overshoot.
@@ -106,50 +109,67 @@ func (t *levels8) settle(sum uint64) (a, b byte) {
 	return t[uint32(sum)>>weightBits], t[sum>>(32+weightBits)]
 }
 
-// scaler holds the weights of both axes and the scratch memory of one picture.
+// scaler computes the rows of the result in order. Between the passes it keeps only the rows
+// that the next output needs, so that a large picture stays within the processor's caches.
 type scaler struct {
+	rows         raster
 	across, down *taps
 	clip         *levels8
-	half         int      // words to a row between the passes: ⌈3n/2⌉, n the width of the result
-	words        []uint64 // rows y0 … y1−1 after the horizontal pass
-	y0, y1       int
+
+	half int      // words to a row between the passes: ⌈3n/2⌉, n the width of the result
+	ring []uint64 // as many rows as an output needs, and one, since rows come in pairs
+	next int      // the first source row that has not been in the ring
+
+	source, result []byte   // two rows before and after the horizontal pass
+	packed         []uint64 // source as lanes
+	sums           []uint64
 }
 
-// columns runs the horizontal pass over the rows that the vertical pass needs, two at a
-// time. Word j of a row holds bytes j and half+j of its RGB triples, which suits the
-// vertical pass.
-func (s *scaler) columns(rows raster) {
-	s.y0, s.y1 = s.down.inputs()
-	s.words = make([]uint64, (s.y1-s.y0)*s.half)
+func newScaler(rows raster, across, down *taps) *scaler {
+	s := &scaler{rows: rows, across: across, down: down, clip: newLevels8(), half: (3*len(across.first) + 1) / 2}
+	x0, x1 := across.inputs()
+	s.next, _ = down.inputs()
+	s.ring = make([]uint64, (slices.Max(down.count)+1)*s.half)
+	s.source = make([]byte, 2*3*(x1-x0))
+	s.packed = make([]uint64, 3*(x1-x0))
+	s.result = make([]byte, 2*2*s.half)
+	s.sums = make([]uint64, s.half)
+	return s
+}
+
+// kept is the place of a source row in the ring.
+func (s *scaler) kept(y int) []uint64 {
+	at := y % (len(s.ring) / s.half) * s.half
+	return s.ring[at : at+s.half]
+}
+
+// advance runs the horizontal pass over the next two source rows.
+func (s *scaler) advance() {
 	x0, x1 := s.across.inputs()
-	width := 3 * (x1 - x0)
-	source := make([]byte, 2*width)
-	upper, lower := source[:width], source[width:]
-	packed := make([]uint64, width)
-	result := make([]byte, 2*2*s.half)
-	for y := s.y0; y < s.y1; y += 2 {
-		rows.rgb(upper, y, x0, x1)
-		if y+1 < s.y1 {
-			rows.rgb(lower, y+1, x0, x1)
-		}
-		for i, v := range upper {
-			packed[i] = lanes(v, lower[i])
-		}
-		s.convolve(result[:2*s.half], result[2*s.half:], packed)
-		s.store(y, result[:2*s.half])
-		if y+1 < s.y1 {
-			s.store(y+1, result[2*s.half:])
-		}
+	_, end := s.down.inputs()
+	upper, lower := s.source[:len(s.packed)], s.source[len(s.packed):]
+	s.rows.rgb(upper, s.next, x0, x1)
+	if s.next+1 < end {
+		s.rows.rgb(lower, s.next+1, x0, x1)
 	}
+	packed := s.packed[:len(upper)]
+	for i, v := range upper {
+		packed[i] = lanes(v, lower[i])
+	}
+	first, second := s.result[:2*s.half], s.result[2*s.half:]
+	s.convolve(first, second)
+	keep(s.kept(s.next), first)
+	keep(s.kept(s.next+1), second)
+	s.next += 2
 }
 
-// convolve computes two result rows from two packed source rows, which begin at the first
+// convolve computes two result rows from the packed source rows, which begin at the first
 // input that any output needs.
-func (s *scaler) convolve(upper, lower []byte, packed []uint64) {
+func (s *scaler) convolve(upper, lower []byte) {
 	x0 := s.across.first[0]
 	for i, first := range s.across.first {
 		weights := s.across.of(i)
-		p := packed[3*(first-x0):]
+		p := s.packed[3*(first-x0):]
 		var r, g, b uint64 = start, start, start
 		for _, w := range weights {
 			if len(p) < 3 {
@@ -167,45 +187,44 @@ func (s *scaler) convolve(upper, lower []byte, packed []uint64) {
 	}
 }
 
-// store keeps the bytes of row y for the vertical pass.
-func (s *scaler) store(y int, row []byte) {
-	words := s.words[(y-s.y0)*s.half:][:s.half]
+// keep packs a row for the vertical pass: word j gets bytes j and half+j.
+func keep(words []uint64, row []byte) {
 	left, right := row[:len(words)], row[len(words):2*len(words)]
 	for j := range words {
 		words[j] = lanes(left[j], right[j])
 	}
 }
 
-// row runs the vertical pass for row y of the result: dst, 2·half bytes, gets its RGB
-// triples. sums is scratch of half words.
-func (s *scaler) row(dst []byte, sums []uint64, y int) {
-	for j := range sums {
-		sums[j] = start
+// row runs the vertical pass for row y of the result; rows must be asked for in order. dst, of
+// 2·half bytes, gets its RGB triples.
+func (s *scaler) row(dst []byte, y int) {
+	first, weights := s.down.first[y], s.down.of(y)
+	for s.next < first+len(weights) {
+		s.advance()
 	}
-	weights := s.down.of(y)
-	rows := s.words[(s.down.first[y]-s.y0)*s.half:]
-	for ; len(weights) >= 4; weights = weights[4:] {
-		addFour(sums, rows[:4*s.half], weights)
-		rows = rows[4*s.half:]
+	for j := range s.sums {
+		s.sums[j] = start
 	}
-	for _, w := range weights {
-		for j, v := range rows[:len(sums)] {
-			sums[j] += v * w
+	for ; len(weights) >= 4; first, weights = first+4, weights[4:] {
+		s.addFour(first, [4]uint64(weights))
+	}
+	for k, w := range weights {
+		for j, v := range s.kept(first + k)[:len(s.sums)] {
+			s.sums[j] += v * w
 		}
-		rows = rows[s.half:]
 	}
-	left, right := dst[:len(sums)], dst[len(sums):2*len(sums)]
-	for j, sum := range sums {
+	left, right := dst[:len(s.sums)], dst[len(s.sums):2*len(s.sums)]
+	for j, sum := range s.sums {
 		left[j], right[j] = s.clip.settle(sum)
 	}
 }
 
 // addFour adds four weighted rows at once: one load and store of the sums instead of four.
-func addFour(sums, rows, weights []uint64) {
-	half := len(sums)
-	a, b, c, d := rows[:half], rows[half:2*half], rows[2*half:3*half], rows[3*half:4*half]
-	w0, w1, w2, w3 := weights[0], weights[1], weights[2], weights[3]
+func (s *scaler) addFour(first int, w [4]uint64) {
+	sums := s.sums
+	a, b := s.kept(first)[:len(sums)], s.kept(first + 1)[:len(sums)]
+	c, d := s.kept(first + 2)[:len(sums)], s.kept(first + 3)[:len(sums)]
 	for j := range sums {
-		sums[j] += a[j]*w0 + b[j]*w1 + c[j]*w2 + d[j]*w3
+		sums[j] += a[j]*w[0] + b[j]*w[1] + c[j]*w[2] + d[j]*w[3]
 	}
 }

@@ -9,20 +9,16 @@ import "math"
 func (p *Picture) Tensor(rule Rule) []float32 {
 	w, h := p.rows.size()
 	outW, outH := scaled(w, h, rule.ShortSide)
-	s := &scaler{
-		across: newTaps(w, outW, (outW-rule.Crop)/2, rule.Crop),
-		down:   newTaps(h, outH, (outH-rule.Crop)/2, rule.Crop),
-		clip:   newLevels8(),
-		half:   (3*rule.Crop + 1) / 2,
-	}
-	s.columns(p.rows)
+	s := newScaler(p.rows,
+		newTaps(w, outW, (outW-rule.Crop)/2, rule.Crop),
+		newTaps(h, outH, (outH-rule.Crop)/2, rule.Crop))
 
 	levels := [3][256]float32{rule.levels(0), rule.levels(1), rule.levels(2)}
 	tensor := make([]float32, rule.Len())
 	plane := rule.Crop * rule.Crop
-	row, sums := make([]byte, 2*s.half), make([]uint64, s.half)
+	row := make([]byte, 2*s.half)
 	for y := range rule.Crop {
-		s.row(row, sums, y)
+		s.row(row, y)
 		at := y * rule.Crop
 		red, green, blue := tensor[at:at+rule.Crop], tensor[plane+at:][:rule.Crop], tensor[2*plane+at:][:rule.Crop]
 		for x := range red {

@@ -29,9 +29,13 @@ func (s *Server) initialise(ctx context.Context, binDir string, claim *os.File) 
 	if err := s.acct.makePrivateDir(aside); err != nil {
 		return err
 	}
+	args := []string{"-D", aside, "-U", superuser, "-E", "UTF8", "--locale=C",
+		"--auth-local=trust", "--auth-host=reject", "--data-checksums"}
+	if s.cfg.Settings["fsync"] == "off" { // a cluster for tests
+		args = append(args, "--no-sync")
+	}
 	var output bytes.Buffer
-	cmd := exec.Command(filepath.Join(binDir, "initdb"), "-D", aside, "-U", superuser, "-E", "UTF8", "--locale=C",
-		"--auth-local=trust", "--auth-host=reject", "--data-checksums")
+	cmd := exec.Command(filepath.Join(binDir, "initdb"), args...)
 	cmd.Dir, cmd.Env = aside, environment(binDir)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.ExtraFiles = []*os.File{claim}

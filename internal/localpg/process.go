@@ -78,7 +78,7 @@ func (p *process) stop(grace time.Duration) error {
 	for _, step := range []struct {
 		signal syscall.Signal
 		wait   time.Duration
-	}{{syscall.SIGINT, grace}, {syscall.SIGQUIT, 5 * time.Second}} {
+	}{{syscall.SIGINT, grace}, {syscall.SIGQUIT, grace / 4}} {
 		p.signal(step.signal)
 		select {
 		case <-p.done:

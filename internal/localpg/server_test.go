@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -166,6 +167,12 @@ func TestALongPathGetsAShortSocket(t *testing.T) {
 			if err := s.Stop(); err != nil {
 				t.Fatal(err)
 			}
+			other.order(t, "ensure") // makes the directory again
+			if attached, _ := other.answer(t); attached {
+				t.Error("the other process did not start a server of its own")
+			}
+			other.order(t, "stop")
+			other.answer(t)
 			if _, err := os.Stat(s.home.socket); !os.IsNotExist(err) {
 				t.Errorf("%s is left: %v", s.home.socket, err)
 			}
@@ -185,6 +192,23 @@ func TestAServerThatCannotRunSaysWhy(t *testing.T) {
 	if s := start(t, cfg); s.Timings().Init != 0 {
 		t.Errorf("made the cluster again: %+v", s.Timings())
 	}
+}
+
+func TestAServerThatDoesNotStopIsKilled(t *testing.T) {
+	t.Parallel()
+	cfg := setupMade(t)
+	cfg.StopTimeout = 100 * time.Millisecond
+	s := start(t, cfg)
+	execute(t, s, insertRow)
+	if err := syscall.Kill(s.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("Stop of a halted server: %v", err)
+	}
+	<-s.Done()
+	cfg.StopTimeout = patience
+	wantRows(t, start(t, cfg), "1")
 }
 
 func TestCancelEndsInitialisation(t *testing.T) {

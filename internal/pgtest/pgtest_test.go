@@ -2,12 +2,14 @@ package pgtest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -259,8 +261,16 @@ func TestAsAnotherProcess(t *testing.T) {
 	}
 	t.Setenv("DATABASE_URL", "")
 	New(t)
-	server := NewServer(t)
-	fmt.Println("ground", ground.path, server.PID())
+	found, err := filepath.Glob(filepath.Join(ground.path, "*", "data", "postmaster.pid"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("servers %v, %v", found, err)
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _, _ := bytes.Cut(text, []byte("\n"))
+	fmt.Printf("ground %s %s\n", ground.path, pid)
 	switch os.Getenv(helperVariable) {
 	case "panic":
 		panic("as told")

@@ -79,7 +79,7 @@ func forgetMerges(ctx context.Context, tx pgx.Tx) error {
 // changeActors carries out a change of actors once per request. Rows are changed before the
 // change number is taken, which keeps it short; seq 0 says that nothing changed.
 func (s *Store) changeActors(ctx context.Context, what string, request recsys.RequestID, change func(pgx.Tx) (count, seq int64, err error)) (count int64, err error) {
-	err = s.write(ctx, what, repeatable(!request.IsZero()), func(tx pgx.Tx, _ bool) error {
+	err = s.write(ctx, writing{what, interactionLog, !request.IsZero()}, func(tx pgx.Tx, _ bool) error {
 		before, replayed, err := findRequest(ctx, tx, request)
 		if err != nil {
 			return err

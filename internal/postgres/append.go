@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
@@ -213,7 +212,9 @@ func (s *Store) flush(ctx context.Context, drafts []*interactionDraft) error {
 	var claimed [][16]byte
 	err = conn.QueryRow(ctx, appendSQL(nextInteractionNumber), rowsOf(drafts).args()...).Scan(&seq, &claimed)
 	if err != nil {
-		if (isLost(err) || ctx.Err() != nil) && !pgconn.SafeToRetry(err) {
+		// Not even pgconn.SafeToRetry proves that nothing was carried out: an answer that breaks
+		// off can come out as "conn closed", which claims it.
+		if isLost(err) || ctx.Err() != nil {
 			giveUpUnnamed(drafts, fault(ctx, "put interactions", err))
 		}
 		return err
@@ -268,7 +269,7 @@ func replayOpen(ctx context.Context, q querier, drafts []*interactionDraft) erro
 // taken first here; that is slow and rare, since faults are caught at the door.
 func (s *Store) appendApart(ctx context.Context, drafts []*interactionDraft) error {
 	var apart apartAppend
-	err := s.write(ctx, "put interactions", false, func(tx pgx.Tx, _ bool) (err error) {
+	err := s.write(ctx, writing{"put interactions", interactionLog, false}, func(tx pgx.Tx, _ bool) (err error) {
 		apart = apartAppend{faults: make(map[*interactionDraft]error)}
 		if apart.seq, _, err = nextNumber(ctx, tx, interactionLog); err != nil {
 			return err

@@ -139,20 +139,35 @@ func (s *Store) snapshot(ctx context.Context, what string, fn func(pgx.Tx) error
 	})
 }
 
-// repeatable says whether doing an operation twice comes to the same as once.
-type repeatable bool
+// writing describes a transaction that changes something.
+type writing struct {
+	what string
+	log  string // whose change number it takes, or might have to wait for
+	// twice: doing it twice comes to the same as once, so that it may be repeated when the
+	// outcome of a commit is unknown.
+	twice bool
+}
 
 // write runs fn in a transaction and rings the bell after the commit. fn may run several times
-// and must start from nothing each time. A commit whose outcome is unknown is repeated if twice
-// is as good as once; fn is then told.
-func (s *Store) write(ctx context.Context, what string, twice repeatable, fn func(tx pgx.Tx, unknown bool) error) error {
+// and must start from nothing each time; it is told when the commit before may have happened.
+//
+// Only so many transactions of a log get a connection as leave enough for reads: they all wait
+// for the same counter row, at times for one who holds it long and needs to read.
+func (s *Store) write(ctx context.Context, w writing, fn func(tx pgx.Tx, unknown bool) error) error {
+	places := s.writers[w.log]
+	select {
+	case places <- struct{}{}:
+	case <-ctx.Done():
+		return fault(ctx, w.what, ctx.Err())
+	}
+	defer func() { <-places }()
 	unknown := false
-	err := s.again(ctx, what, func() error {
+	err := s.again(ctx, w.what, func() error {
 		err := s.transact(ctx, func(tx pgx.Tx) error { return fn(tx, unknown) })
 		var lost unknownError
 		if errors.As(err, &lost) {
 			unknown = true
-			if !twice {
+			if !w.twice {
 				return once(err)
 			}
 		}

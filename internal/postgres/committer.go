@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -19,8 +20,10 @@ const (
 
 // committer writes the interactions of concurrent callers in common transactions. One
 // goroutine takes whatever waits while the batch before it is being made durable, and never
-// waits for more: alone a caller pays one commit, in a crowd a share of one. More committers
-// would only queue up at the change counter.
+// waits for more: alone a caller pays one commit, in a crowd a share of one. A second committer
+// would wait for the first at the change counter and only make batches smaller (16 callers:
+// 12,700 acknowledged rows/s with one, 9,800 with two, 8,000 with single-row inserts;
+// BenchmarkAcknowledgedInteractions, 2 cores, 2026-11-24).
 type committer struct {
 	store   *Store
 	timeout time.Duration // for one batch
@@ -119,6 +122,8 @@ func (c *committer) commit(ctx context.Context, batch []*call) {
 	for _, call := range batch {
 		close(call.finished)
 	}
+	// Who is ready to call may do so before the next batch is taken; nobody is waited for.
+	runtime.Gosched()
 }
 
 // PutInteractions appends all in one transaction that takes one interaction change number;

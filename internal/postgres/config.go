@@ -14,7 +14,8 @@ import (
 // Config says how to reach the database.
 type Config struct {
 	// URL is a connection string as libpq reads it: postgres://… or key=value pairs. Its
-	// parameters win over the settings that this package gives a connection.
+	// parameters win over the settings that this package gives a connection. It must lead to a
+	// server, not to a pooler of transactions: sessions keep locks, listen and prepare.
 	URL string
 	// MaxConns bounds the pool; two connections more serve notifications and each Lock one.
 	MaxConns int
@@ -54,6 +55,6 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// minConns: the callback of ActivateSpace reads on a second connection while a writer of
-// interactions holds a third.
+// minConns leaves one connection for reads when a writer of each log waits for its counter row
+// and the committer is at work.
 const minConns = 4

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -123,35 +122,13 @@ func (s *Store) ItemIDsSince(ctx context.Context, seq int64) (ids []string, err 
 	return ids, nil
 }
 
-// InteractionQuery asks for a page of interactions: of Actor (zero: everybody), with ItemID
-// (empty: any), after the last row of the page before.
-type InteractionQuery struct {
-	Actor  recsys.Actor
-	ItemID string
-	After  InteractionCursor // zero: from the newest
-	Limit  int
-}
-
-// InteractionCursor is a place in the order newest first: by event time, then by ID, the order
-// of arrival, which keeps interactions of the same moment apart.
-type InteractionCursor struct {
-	EventTime time.Time
-	ID        int64 // above 0
-}
-
-// InteractionRow is a stored interaction and its place.
-type InteractionRow struct {
-	Interaction recsys.Interaction
-	Cursor      InteractionCursor
-}
-
 // ListInteractions returns at most q.Limit interactions, newest first. ErrInvalid if neither
 // Actor nor ItemID is set.
-func (s *Store) ListInteractions(ctx context.Context, q InteractionQuery) (list []InteractionRow, err error) {
+func (s *Store) ListInteractions(ctx context.Context, q engine.InteractionQuery) (list []engine.ListedInteraction, err error) {
 	if q.Actor.IsZero() && q.ItemID == "" {
 		return nil, recsys.Invalid("item_id", "is wanted where no user_id or visitor_id is given")
 	}
-	query, args := q.sql()
+	query, args := listSQL(q)
 	err = s.read(ctx, "list interactions", func(conn *pgxpool.Conn) error {
 		rows, err := conn.Query(ctx, query, args...)
 		if err != nil {
@@ -161,8 +138,7 @@ func (s *Store) ListInteractions(ctx context.Context, q InteractionQuery) (list 
 		var scan interactionScan
 		var id int64
 		_, err = pgx.ForEachRow(rows, append(scan.into(), &id), func() error {
-			in := scan.interaction()
-			list = append(list, InteractionRow{in, InteractionCursor{in.EventTime, id}})
+			list = append(list, engine.ListedInteraction{Interaction: scan.interaction(), ID: id})
 			return nil
 		})
 		return err
@@ -173,7 +149,7 @@ func (s *Store) ListInteractions(ctx context.Context, q InteractionQuery) (list 
 	return list, nil
 }
 
-func (q InteractionQuery) sql() (query string, args []any) {
+func listSQL(q engine.InteractionQuery) (query string, args []any) {
 	query = `SELECT ` + interactionColumns + `, n.interaction_id FROM interaction n WHERE true`
 	if !q.Actor.IsZero() {
 		args = append(args, q.Actor.ID)

@@ -157,15 +157,15 @@ func TestListInteractionsPages(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		q    postgres.InteractionQuery
+		q    engine.InteractionQuery
 		keep func(recsys.Interaction) bool
 	}{
-		{"user", postgres.InteractionQuery{Actor: recsys.User("u")}, func(in recsys.Interaction) bool { return !in.Actor.Visitor }},
-		{"visitor", postgres.InteractionQuery{Actor: recsys.Visitor("u")}, func(in recsys.Interaction) bool { return in.Actor.Visitor }},
-		{"item", postgres.InteractionQuery{ItemID: "item1"}, func(in recsys.Interaction) bool { return in.ItemID == "item1" }},
-		{"user and item", postgres.InteractionQuery{Actor: recsys.User("u"), ItemID: "item2"},
+		{"user", engine.InteractionQuery{Actor: recsys.User("u")}, func(in recsys.Interaction) bool { return !in.Actor.Visitor }},
+		{"visitor", engine.InteractionQuery{Actor: recsys.Visitor("u")}, func(in recsys.Interaction) bool { return in.Actor.Visitor }},
+		{"item", engine.InteractionQuery{ItemID: "item1"}, func(in recsys.Interaction) bool { return in.ItemID == "item1" }},
+		{"user and item", engine.InteractionQuery{Actor: recsys.User("u"), ItemID: "item2"},
 			func(in recsys.Interaction) bool { return !in.Actor.Visitor && in.ItemID == "item2" }},
-		{"nobody", postgres.InteractionQuery{Actor: recsys.User("none")}, func(recsys.Interaction) bool { return false }},
+		{"nobody", engine.InteractionQuery{Actor: recsys.User("none")}, func(recsys.Interaction) bool { return false }},
 	} {
 		for _, limit := range []int{1, 7, 100} {
 			var got []recsys.Interaction
@@ -177,7 +177,7 @@ func TestListInteractionsPages(t *testing.T) {
 				}
 				for _, row := range page {
 					got = append(got, row.Interaction)
-					q.After = row.Cursor
+					q.After = engine.InteractionCursor{EventTime: row.EventTime, ID: row.ID}
 				}
 				if len(page) < limit {
 					break
@@ -188,7 +188,7 @@ func TestListInteractionsPages(t *testing.T) {
 			}
 		}
 	}
-	if _, err := b.ListInteractions(t.Context(), postgres.InteractionQuery{Limit: 5}); !errors.Is(err, recsys.ErrInvalid) {
+	if _, err := b.ListInteractions(t.Context(), engine.InteractionQuery{Limit: 5}); !errors.Is(err, recsys.ErrInvalid) {
 		t.Errorf("neither actor nor item: %v", err)
 	}
 }

@@ -149,7 +149,7 @@ func collectItems(rows pgx.Rows, err error) ([]engine.ItemRow, error) {
 // replay, which deletes nothing and returns 0; ErrConflict if the request id was used with
 // another body.
 func (s *Store) DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) (seq int64, err error) {
-	err = s.write(ctx, "delete an item", true, func(tx pgx.Tx, unknown bool) error {
+	err = s.write(ctx, writing{"delete an item", catalogLog, true}, func(tx pgx.Tx, unknown bool) error {
 		if _, replayed, err := findRequest(ctx, tx, request); err != nil {
 			return err
 		} else if replayed {

@@ -57,14 +57,14 @@ type itemJSON struct {
 // A text that is no UTF-8 or holds a NUL makes the whole call ErrInvalid. The writes' images
 // are read until the call returns.
 func (s *Store) PutItems(ctx context.Context, writes []engine.ItemWrite) ([]engine.ItemResult, error) {
-	twice := repeatable(true)
+	twice := true
 	for i := range writes {
 		if writes[i].IfSeq != 0 && writes[i].Request.IsZero() {
 			twice = false // the repetition would find its own first go
 		}
 	}
 	var results []engine.ItemResult
-	err := s.write(ctx, "put items", twice, func(tx pgx.Tx, _ bool) error {
+	err := s.write(ctx, writing{"put items", catalogLog, twice}, func(tx pgx.Tx, _ bool) error {
 		results = make([]engine.ItemResult, len(writes))
 		return putItems(ctx, tx, writes, results)
 	})

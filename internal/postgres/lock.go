@@ -36,7 +36,16 @@ func (s *Store) Lock(ctx context.Context, name string) (release func(), ok bool,
 		return nil, false, nil
 	}
 	var released sync.Once
-	return func() { released.Do(func() { hangUp(ctx, conn) }) }, true, nil
+	return func() { released.Do(func() { unlock(ctx, conn) }) }, true, nil
+}
+
+// unlock frees the locks of a connection and closes it. Closing alone would free them too, but
+// some time after it returned.
+func unlock(ctx context.Context, conn *pgx.Conn) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpTimeout)
+	defer cancel()
+	_, _ = conn.Exec(last, `SELECT pg_advisory_unlock_all()`) // if this fails the connection is gone, and the locks with it
+	_ = conn.Close(last)
 }
 
 // connect opens a connection outside the pool, with the pool's settings.

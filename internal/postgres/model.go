@@ -25,7 +25,7 @@ func (s *Store) CreateModel(ctx context.Context, record recsys.ModelRecord) (id 
 	if !json.Valid(parameters) {
 		return 0, fmt.Errorf("%s: parameters are no JSON: %w", what, recsys.ErrInvalid)
 	}
-	err = s.write(ctx, what, false, func(tx pgx.Tx, _ bool) error {
+	err = s.write(ctx, writing{what, catalogLog, false}, func(tx pgx.Tx, _ bool) error {
 		return tx.QueryRow(ctx, `INSERT INTO factor_model (model, parameters, catalog_seq, interaction_seq)
 			VALUES ($1, $2, $3, $4) RETURNING model_id`,
 			model, parameters, record.CatalogSeq, record.InteractionSeq).Scan(&id)
@@ -51,7 +51,7 @@ func readModel(ctx context.Context, tx pgx.Tx, id recsys.ModelID) (*recsys.Model
 // ActivateModel makes a model the live one; it takes a catalogue change number. ErrNotFound if
 // there is no such model.
 func (s *Store) ActivateModel(ctx context.Context, model recsys.ModelID) error {
-	return s.write(ctx, "activate a factor model", true, func(tx pgx.Tx, _ bool) error {
+	return s.write(ctx, writing{"activate a factor model", catalogLog, true}, func(tx pgx.Tx, _ bool) error {
 		seq, _, err := nextNumber(ctx, tx, catalogLog)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,9 @@ type proxy struct {
 }
 
 type cut struct{ mark, trigger []byte }
+
+// commit is how the protocol spells it.
+const commit = "Q\x00\x00\x00\x0bcommit\x00"
 
 // arm cuts at the commit of the transaction that mentions mark, or, with no trigger, at the
 // statement that does.
@@ -171,43 +175,43 @@ func TestLostAcknowledgementOfOtherWrites(t *testing.T) {
 	store := openStore(t, dsn)
 	var ids requests
 	base := put(t, store, itemNamed("base"))
-	record(t, store, view(recsys.User("u1"), "a", 1))
-	record(t, store, view(recsys.User("u2"), "a", 1))
-	record(t, store, view(recsys.Visitor("v3"), "a", 1))
+	record(t, store, view(recsys.User("user-one"), "a", 1))
+	record(t, store, view(recsys.User("user-two"), "a", 1))
+	record(t, store, view(recsys.Visitor("visitor-three"), "a", 1))
 
-	p.arm("plain-item", "commit")
+	p.arm("plain-item", commit)
 	if results, err := store.PutItems(t.Context(), writesNamed("plain-item")); err != nil || results[0].Err != nil || results[0].Seq != base.Seq+2 {
 		t.Errorf("an item, written again: %+v, %v", results, err)
 	}
 	named := itemNamed("named-item")
 	named.Request = ids.next("named-item")
-	p.arm("named-item", "commit")
+	p.arm("named-item", commit)
 	if results, err := store.PutItems(t.Context(), []engine.ItemWrite{named}); err != nil || !results[0].Replayed || !results[0].Created || results[0].Seq != base.Seq+3 {
 		t.Errorf("an item with a request id, replayed: %+v, %v", results, err)
 	}
 	guarded := itemNamed("base")
 	guarded.IfSeq, guarded.Item.Title = base.Seq, "guarded-title"
-	p.arm("guarded-title", "commit")
+	p.arm("guarded-title", commit)
 	if _, err := store.PutItems(t.Context(), []engine.ItemWrite{guarded}); !errors.Is(err, recsys.ErrUnavailable) {
 		t.Errorf("an item with IfSeq: %v", err)
 	}
-	p.arm("plain-item", "commit")
+	p.arm("plain-item", commit)
 	if seq, err := store.DeleteItem(t.Context(), "plain-item", recsys.RequestID{}); err != nil || seq != base.Seq+5 {
 		t.Errorf("a deletion: change %d, %v", seq, err)
 	}
-	p.arm("u1", "commit")
-	if n, err := store.DeleteUser(t.Context(), recsys.User("u1"), recsys.RequestID{}); !errors.Is(err, recsys.ErrUnavailable) {
+	p.arm("user-one", commit)
+	if n, err := store.DeleteUser(t.Context(), recsys.User("user-one"), recsys.RequestID{}); !errors.Is(err, recsys.ErrUnavailable) {
 		t.Errorf("a user without a request id: %d, %v", n, err)
 	}
-	p.arm("u2", "commit")
-	if n, err := store.DeleteUser(t.Context(), recsys.User("u2"), ids.next("u2")); err != nil || n != 1 {
+	p.arm("user-two", commit)
+	if n, err := store.DeleteUser(t.Context(), recsys.User("user-two"), ids.next("user-two")); err != nil || n != 1 {
 		t.Errorf("a user with one: %d, %v", n, err)
 	}
-	p.arm("v3", "commit")
-	if n, err := store.MergeUsers(t.Context(), "v3", "u3", ids.next("v3")); err != nil || n != 1 {
+	p.arm("visitor-three", commit)
+	if n, err := store.MergeUsers(t.Context(), "visitor-three", "user-three", ids.next("visitor-three")); err != nil || n != 1 {
 		t.Errorf("a merge: %d, %v", n, err)
 	}
-	p.arm("some-encoder", "commit")
+	p.arm("some-encoder", commit)
 	if _, err := store.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "some-encoder", Dims: 1}); !errors.Is(err, recsys.ErrUnavailable) {
 		t.Errorf("a space: %v", err)
 	}
@@ -239,17 +243,44 @@ func TestLostRead(t *testing.T) {
 	if p.cuts.Load() != 1 {
 		t.Errorf("%d connections were cut", p.cuts.Load())
 	}
+	// Far more than fits between server and client, so that the stream breaks in the middle.
+	if _, err := b.raw.Exec(t.Context(), `INSERT INTO item (item_id, title, description, attributes, hidden, create_time, update_time, seq)
+		SELECT 'c' || n, '', repeat(md5(n::text), 200), '{}', false, now(), now(), 2 FROM generate_series(1, 3000) AS n`); err != nil {
+		t.Fatal(err)
+	}
 	got = nil
-	_, err := b.Load(t.Context(), func(row engine.ItemRow) error {
-		if err := each(row); err != nil || len(got) > 1 {
-			return err
+	_, err := store.Load(t.Context(), func(row engine.ItemRow) error {
+		if len(got) == 0 {
+			b.terminate(t, `state = 'active'`)
 		}
-		_, err := b.raw.Exec(t.Context(), `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'`)
-		return err
+		return each(row)
 	})
-	if err == nil && len(got) != 2 || err != nil && !errors.Is(err, recsys.ErrUnavailable) {
-		t.Errorf("loaded %v, %v", got, err)
+	if !errors.Is(err, recsys.ErrUnavailable) || len(got) == 0 || len(got) == 3002 {
+		t.Errorf("%d rows and %v of a broken stream", len(got), err)
+	}
+	slices.Sort(got)
+	if len(slices.Compact(got)) != len(got) {
+		t.Error("rows were handed out twice")
 	}
 }
 
+// terminate ends the other sessions on the database for which a condition holds and returns
+// when they are gone.
+func (b *bundle) terminate(t *testing.T, condition string) {
+	t.Helper()
+	rows, err := b.raw.Query(t.Context(), `WITH victim AS MATERIALIZED (SELECT pid FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND `+condition+`)
+		SELECT pid FROM victim WHERE pg_terminate_backend(pid)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil || len(pids) == 0 {
+		t.Fatalf("terminated %v, %v", pids, err)
+	}
+	for b.number(t, `SELECT count(*) FROM pg_stat_activity WHERE pid = ANY ($1)`, pids) > 0 {
+		if t.Context().Err() != nil {
+			return
+		}
+	}
+}

@@ -17,7 +17,7 @@ func (s *Store) CreateSpace(ctx context.Context, record recsys.SpaceRecord) (id 
 	if recipe == nil {
 		recipe = []byte{}
 	}
-	err = s.write(ctx, "create an embedding space", false, func(tx pgx.Tx, _ bool) error {
+	err = s.write(ctx, writing{"create an embedding space", catalogLog, false}, func(tx pgx.Tx, _ bool) error {
 		return tx.QueryRow(ctx, `INSERT INTO embedding_space (encoder, dims, recipe) VALUES ($1, $2, $3) RETURNING space_id`,
 			record.Encoder, record.Dims, recipe).Scan(&id)
 	})
@@ -51,7 +51,7 @@ const activationPause = `SET LOCAL idle_in_transaction_session_timeout = '10min'
 // Errors: ErrNotFound if there is no such space, ErrInvalid if fill returns vectors that do not
 // fit, and the errors of fill.
 func (s *Store) ActivateSpace(ctx context.Context, space recsys.SpaceID, seen int64, fill func(rows []engine.ItemRow) ([][]float32, error)) error {
-	return s.write(ctx, "activate an embedding space", false, func(tx pgx.Tx, _ bool) error {
+	return s.write(ctx, writing{"activate an embedding space", catalogLog, false}, func(tx pgx.Tx, _ bool) error {
 		seq, _, err := nextNumber(ctx, tx, catalogLog)
 		if err != nil {
 			return err

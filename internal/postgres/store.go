@@ -21,6 +21,7 @@ type Store struct {
 	pool      *pgxpool.Pool
 	log       *slog.Logger
 	healer    *healer
+	writers   map[string]chan struct{} // places for transactions, by log
 	bell      *bell
 	committer *committer
 	stop      context.CancelFunc
@@ -56,7 +57,10 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{pool: pool, log: log, healer: newHealer(config.Ensure), stop: stop}
+	s := &Store{pool: pool, log: log, healer: newHealer(config.Ensure), stop: stop, writers: map[string]chan struct{}{
+		catalogLog:     make(chan struct{}, config.MaxConns/4),
+		interactionLog: make(chan struct{}, max(1, config.MaxConns/8)), // beside the committer
+	}}
 	s.bell = newBell(life, s)
 	if err := s.checkServer(ctx); err != nil {
 		s.bell.close()

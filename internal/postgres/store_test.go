@@ -144,11 +144,7 @@ func TestLock(t *testing.T) {
 	}
 	defer again()
 	// The lock goes with the connection, as when its holder dies.
-	_, err = b.raw.Exec(t.Context(), `SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.terminate(t, `pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')`)
 	release, ok, err = b.Lock(t.Context(), "train")
 	if err != nil || !ok {
 		t.Fatalf("after the holder's end: %v, %v", ok, err)
@@ -230,4 +226,37 @@ func writesNamed(ids ...string) []engine.ItemWrite {
 		writes = append(writes, itemNamed(id))
 	}
 	return writes
+}
+
+// Writers that wait for a change number must leave connections to those who read, the one they
+// wait for among them.
+func TestWaitingWritersLeaveConnections(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := config(t, b.url)
+	c.MaxConns = 4
+	store := openConfig(t, c)
+	space, err := store.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "enc@1", Dims: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, pictured(itemNamed("a"), "picture"))
+	var wg sync.WaitGroup
+	err = b.ActivateSpace(t.Context(), space, 0, func(rows []engine.ItemRow) ([][]float32, error) {
+		for range 20 {
+			wg.Go(func() {
+				if _, err := store.PutItems(t.Context(), writesNamed("b")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for b.number(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && t.Context().Err() == nil {
+		}
+		vectors := make([][]float32, len(rows))
+		return vectors, store.RawOutputs(t.Context(), "enc@1", nil, func(string, []float32) error { return store.Ping(t.Context()) })
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
 }

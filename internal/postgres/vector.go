@@ -97,7 +97,7 @@ func (s *Store) PutVectors(ctx context.Context, space recsys.SpaceID, itemIDs []
 	if len(itemIDs) != len(vectors) {
 		return fmt.Errorf("put vectors: %d items and %d vectors: %w", len(itemIDs), len(vectors), recsys.ErrInvalid)
 	}
-	return s.write(ctx, "put vectors", true, func(tx pgx.Tx, _ bool) error {
+	return s.write(ctx, writing{"put vectors", catalogLog, true}, func(tx pgx.Tx, _ bool) error {
 		var dims int
 		var live bool
 		err := tx.QueryRow(ctx, `SELECT s.dims, coalesce(l.active_space_id = s.space_id, false)

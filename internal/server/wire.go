@@ -95,7 +95,7 @@ func (s *scan) next(b *[]byte) (num protowire.Number, value []byte, ok bool) {
 		return 0, nil, false
 	}
 	num, typ, n := protowire.ConsumeTag(*b)
-	if n < 0 {
+	if n < 0 || num > protowire.MaxValidNumber {
 		s.malformed = true
 		return 0, nil, false
 	}

@@ -111,7 +111,7 @@ func addHash(out []float32, h uint64) {
 }
 
 // fitLabels chooses between the coders of labels; width is the most dimensions either may take.
-// ok is false if a one-hot block would be empty.
+// ok is false if no item has a label.
 func fitLabels(rule AttributeRule, inputs []Input, cfg Config, width int) (c coder, ok bool) {
 	counts := make(map[string]int)
 	for i := range inputs {
@@ -124,7 +124,7 @@ func fitLabels(rule AttributeRule, inputs []Input, cfg Config, width int) (c cod
 	}
 	most := min(cfg.MaxOneHot, width)
 	if rule.Encoding == EncodingHash || rule.Encoding == "" && len(counts) > most {
-		return &hashed{name: rule.Name, width: min(cfg.HashDims, width)}, true
+		return &hashed{name: rule.Name, width: min(cfg.HashDims, width)}, len(counts) > 0
 	}
 	values := make([]string, 0, len(counts))
 	for v := range counts {

@@ -14,8 +14,8 @@ import (
 // and the same wherever on the scale they lie.
 const (
 	numberRange  = 3.5
-	numberWidth  = .75 // σ in units of z; .5 to 1.5 rank alike
-	numberWaves  = 8   // a_9 would be below 1 % of the sum
+	numberWidth  = 1 // σ in units of z; .5 to 1.5 rank alike
+	numberWaves  = 8 // a_9 would be below .02 % of the sum
 	numberDims   = 2 * numberWaves
 	numberBounds = 1e150 // larger numbers count as this, so that differences stay finite
 )

@@ -69,7 +69,7 @@ const imageBlock = "image"
 
 // Limits of a schema.
 const (
-	maxAttributes  = 10_000
+	maxAttributes  = 2000
 	maxEmbedded    = 64 // of them
 	maxNameBytes   = 128
 	maxReasonBytes = 1000
@@ -84,7 +84,8 @@ func (s Schema) Validate() error {
 	return f.err()
 }
 
-// faults collects the first fault of every path, at most maxFaults of them.
+// faults collects the first fault of every path, at most maxFaults of them, and none below a
+// path that is itself at fault.
 type faults struct {
 	list []error
 	seen map[string]bool
@@ -97,7 +98,8 @@ func (f *faults) add(path, format string, args ...any) {
 		f.seen = make(map[string]bool)
 	}
 	path = brief(path)
-	if len(f.list) == maxFaults || f.seen[path] {
+	parent := path[:max(0, strings.LastIndexByte(path, '.'))]
+	if len(f.list) == maxFaults || f.seen[path] || f.seen[parent] {
 		return
 	}
 	f.seen[path] = true

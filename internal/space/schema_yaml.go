@@ -109,7 +109,7 @@ func ParseSchema(data []byte) (Schema, error) {
 // plainYAML refuses, from the tokens alone, what a schema never needs and what makes a parser
 // slow or its result large: aliases, deep nesting, and more than one document.
 func plainYAML(data []byte) error {
-	const maxBytes, maxDepth = 4 << 20, 8
+	const maxBytes, maxDepth = 1 << 20, 8
 	if len(data) > maxBytes {
 		return recsys.Invalid("schema", "has %d bytes, want at most %d", len(data), maxBytes)
 	}

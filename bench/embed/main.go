@@ -1,0 +1,162 @@
+// Command embed measures pictures embedded per CPU-second, from file to vector, against Python
+// with Pillow and onnxruntime on the same files, turn by turn in the same run.
+//
+//	go run ./bench/embed [--images DIR] [--limit N]
+//
+// The peer runs on one thread, by one and by eight pictures a run, in a virtual environment
+// that is made in the user's cache at first use. CPU time is that of all threads of a process.
+// Run it from the root of the repository. The last line is for machines.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed-473295a7/vitrine/internal/onnx"
+	"github.com/seed-473295a7/vitrine/models"
+)
+
+const golden = "internal/imageprep/testdata/golden"
+
+func main() {
+	images := flag.String("images", "../shared/data/mllatest-posters-1999plus/images", "folder of further pictures")
+	limit := flag.Int("limit", 400, "how many of them, first by name")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *images, *limit); err != nil {
+		fmt.Fprintln(os.Stderr, "embed:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, images string, limit int) (err error) {
+	config := onnx.DefaultConfig()
+	config.Library = os.Getenv("VITRINE_ONNXRUNTIME_LIB")
+	manifest, err := onnx.LoadManifest(models.Files, models.DefaultManifest)
+	if err != nil {
+		return err
+	}
+	encoder, err := onnx.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, encoder.Close()) }()
+	p, err := startPeer(ctx, filepath.Join("models", manifest.File))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+
+	b := bench{ours: ours{encoder: encoder, rule: manifest.Rule()}, peer: p}
+	total, err := b.set(ctx, "golden JPEG and PNG", pictures(golden, 0))
+	if err != nil {
+		return err
+	}
+	if files := pictures(images, limit); len(files) == 0 {
+		fmt.Printf("no pictures in %s: golden pictures only\n", images)
+	} else {
+		further, err := b.set(ctx, images, files)
+		if err != nil {
+			return err
+		}
+		total = total.plus(further)
+	}
+	fmt.Printf("RESULT embed ratio_vs_python=%.3f images_per_cpu_s=%.1f\n", total.ratio(), total.together.rate())
+	return nil
+}
+
+// pictures lists JPEG and PNG files of a folder; limit 0 means all.
+func pictures(folder string, limit int) []string {
+	var files []string
+	for _, pattern := range []string{"*.jpg", "*.jpeg", "*.png"} {
+		found, _ := filepath.Glob(filepath.Join(folder, pattern)) // errs on the pattern alone
+		files = append(files, found...)
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasPrefix(filepath.Base(f), "extra_") })
+	slices.Sort(files)
+	if limit > 0 {
+		files = files[:min(len(files), limit)]
+	}
+	return files
+}
+
+// bench holds both sides.
+type bench struct {
+	ours ours
+	peer *peer
+}
+
+// result is what one set of pictures cost.
+type result struct {
+	oneByOne, together, peer1, peer8 costs
+	worst, sum                       float64 // cosine between the sides' vectors
+}
+
+// ratio compares the way the server works with the better of the peer's two.
+func (r result) ratio() float64 { return r.together.rate() / max(r.peer1.rate(), r.peer8.rate()) }
+
+func (r result) plus(s result) result {
+	return result{
+		r.oneByOne.plus(s.oneByOne), r.together.plus(s.together), r.peer1.plus(s.peer1), r.peer8.plus(s.peer8),
+		min(r.worst, s.worst), r.sum + s.sum,
+	}
+}
+
+// set measures a list of files in turns of forty, after a turn that does not count.
+func (b bench) set(ctx context.Context, name string, files []string) (result, error) {
+	total := result{worst: 1}
+	for i, chunk := range slices.Collect(slices.Chunk(append(slices.Clone(files[:min(len(files), 40)]), files...), 40)) {
+		r, err := b.turn(ctx, chunk)
+		if err != nil {
+			return result{}, err
+		}
+		if i > 0 {
+			total = total.plus(r)
+		}
+	}
+	fmt.Printf("%s: %d pictures, cosine to Python's vectors at least %.6f, mean %.6f\n",
+		name, total.oneByOne.pictures, total.worst, total.sum/float64(total.oneByOne.pictures))
+	fmt.Printf("  %-30s %8s %8s %8s %8s %14s\n", "ms of CPU per picture", "decode", "resize", "infer", "total", "pictures/CPU-s")
+	for _, row := range []struct {
+		name string
+		costs
+	}{{"vitrine, one by one", total.oneByOne}, {"python, one by one", total.peer1}, {"python, batches of 8", total.peer8}} {
+		n := float64(row.pictures) / 1e3
+		fmt.Printf("  %-30s %8.2f %8.2f %8.2f %8.2f %14.1f\n", row.name, row.decode/n, row.resize/n, row.infer/n, row.total()/n, row.rate())
+	}
+	n := float64(total.together.pictures) / 1e3
+	fmt.Printf("  %-30s %26s %8.2f %14.1f\n", "vitrine, 8 callers", "", total.together.total()/n, total.together.rate())
+	fmt.Printf("  ratio to the better Python: %.3f with 8 callers\n", total.ratio())
+	return total, nil
+}
+
+// turn has each side embed the same files each way.
+func (b bench) turn(ctx context.Context, files []string) (r result, err error) {
+	var mine, theirs [][]float32
+	if r.oneByOne, mine, err = b.ours.oneByOne(ctx, files); err != nil {
+		return r, err
+	}
+	if r.peer1, theirs, err = b.peer.embed(files, 1); err != nil {
+		return r, err
+	}
+	if r.together, err = b.ours.together(ctx, files); err != nil {
+		return r, err
+	}
+	if r.peer8, _, err = b.peer.embed(files, 8); err != nil {
+		return r, err
+	}
+	r.worst = 1
+	for i := range mine {
+		c := cosine(mine[i], theirs[i])
+		r.worst, r.sum = min(r.worst, c), r.sum+c
+	}
+	return r, nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// loadedDatabase holds the imported catalogue.
+const loadedDatabase = "loaded"
+
+// faultsFound is the exit status of an import that loaded all but some rows.
+const faultsFound = 2
+
+// measureImport loads the whole pack into an empty database with the program's own command.
+func (b *bench) measureImport(ctx context.Context) error {
+	database, err := b.cluster.create(ctx, loadedDatabase)
+	if err != nil {
+		return err
+	}
+	cmd := b.vitrine(ctx, database, "import", "--json", "--items", b.pack.itemsCSV(), "--interactions", b.pack.interactionsCSV())
+	var out strings.Builder
+	cmd.Stdout = &out
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	start, postgres := time.Now(), b.cluster.cpuSeconds()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stages, last := readStages(log, start)
+	err = cmd.Wait()
+	if failed := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &failed) || failed.ExitCode() != faultsFound) {
+		return withOutput(err, last)
+	}
+	wall, postgres := time.Since(start), b.cluster.cpuSeconds()-postgres
+	var loaded imported
+	if err := json.Unmarshal([]byte(out.String()), &loaded); err != nil {
+		return fmt.Errorf("report of the import: %w", err)
+	}
+	r := b.report
+	r.section("vitrine import, space and factor model included")
+	r.text("loaded", "%d items (%d without a picture), %d interactions; %d faults", loaded.Items.Loaded, loaded.Items.WithoutImage,
+		loaded.Interactions.Loaded, loaded.Items.FaultCount+loaded.Interactions.FaultCount)
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	r.value("import_wall_s", "wall time, s", wall.Seconds(), "")
+	r.value("import_cpu_s", "CPU time, s", cpu.Seconds(), fmt.Sprintf("PostgreSQL %.1f s beside it", postgres))
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.value("import_peak_rss_mb", "peak resident memory, MiB", float64(usage.Maxrss)/1024, "")
+	}
+	for _, s := range stages {
+		r.text("  "+s.name, "%6.2f s", s.took.Seconds())
+		switch s.name {
+		case itemStage:
+			r.value("import_items_per_s", "  items per second", float64(loaded.Items.Loaded)/s.took.Seconds(), "")
+		case interactionStage:
+			r.value("import_interactions_per_s", "  interactions per second", float64(loaded.Interactions.Loaded)/s.took.Seconds(), "")
+		}
+	}
+	return nil
+}
+
+// imported is what the command prints.
+type imported struct {
+	Items, Interactions struct {
+		Loaded       int64 `json:"loaded"`
+		WithoutImage int64 `json:"without_image"`
+		FaultCount   int64 `json:"fault_count"`
+	}
+}
+
+// The stages whose rates are printed, as the command names them.
+const (
+	itemStage        = "import items"
+	interactionStage = "import interactions"
+)
+
+// stage is one part of the import, from the last progress line before it to its own last one.
+type stage struct {
+	name string
+	took time.Duration
+}
+
+// readStages reads the command's progress lines, "NAME DONE/TOTAL", as they come, and returns
+// the stages in order and the last line of all.
+func readStages(log io.Reader, start time.Time) (stages []stage, last string) {
+	line := regexp.MustCompile(`^(.+) \d+/\d+$`)
+	before, at := start, start // end of the stage before, and the latest line
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		last = lines.Text()
+		match := line.FindStringSubmatch(last)
+		if match == nil {
+			continue
+		}
+		if n := len(stages); n == 0 || stages[n-1].name != match[1] {
+			before = at
+			stages = append(stages, stage{name: match[1]})
+		}
+		at = time.Now()
+		stages[len(stages)-1].took = at.Sub(before)
+	}
+	return stages, last
+}
