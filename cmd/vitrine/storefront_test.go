@@ -429,7 +429,7 @@ func TestBadInput(t *testing.T) {
 		"no picture":       {&vitrinev1.Item{ItemId: "a", Picture: &vitrinev1.Item_Image{Image: []byte("GIF89a but not really")}}, "item.image"},
 		"truncated":        {&vitrinev1.Item{ItemId: "a", Picture: &vitrinev1.Item_Image{Image: stripes(red, 8)[:200]}}, "item.image"},
 		"over 100 MiB":     {&vitrinev1.Item{ItemId: "a", Picture: &vitrinev1.Item_Image{Image: make([]byte, 100<<20)}}, "item.image"},
-		"expired at birth": {&vitrinev1.Item{ItemId: "a", AvailableTime: timestamppb.New(timestamppb.Now().AsTime()), ExpireTime: &timestamppb.Timestamp{Seconds: 1}}, "item"},
+		"expired at birth": {&vitrinev1.Item{ItemId: "a", AvailableTime: timestamppb.New(timestamppb.Now().AsTime()), ExpireTime: &timestamppb.Timestamp{Seconds: 1}}, "item.expire_time"},
 	} {
 		_, err := s.recommender.RegisterItem(t.Context(), &vitrinev1.RegisterItemRequest{Item: test.item})
 		checkField(t, name, err, codes.InvalidArgument, test.field)

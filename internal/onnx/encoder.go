@@ -133,13 +133,19 @@ func (e *Encoder) work(limit int) {
 	}
 }
 
-// serve runs calls together; when that fails, each alone, so that only those at fault fail.
+// serve runs calls together; when that fails, each alone, so that only those at fault fail. in
+// gathers the tensors of a batch; a call alone is run from its own memory.
 func (e *Encoder) serve(calls []*call, in, out []float32) {
+	n := len(calls)
+	in = in[:n*e.rule.Len()]
 	for i, c := range calls {
+		if n == 1 {
+			in = c.tensor
+			break
+		}
 		copy(in[i*e.rule.Len():], c.tensor)
 	}
-	n := len(calls)
-	err := e.model.run(in[:n*e.rule.Len()], out[:n*e.Dims()], n)
+	err := e.model.run(in, out[:n*e.Dims()], n)
 	if err != nil && n > 1 {
 		for _, c := range calls {
 			e.serve([]*call{c}, in, out)

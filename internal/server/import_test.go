@@ -80,7 +80,7 @@ func TestImportAnswersEveryRow(t *testing.T) {
 		{encode(t, row("broken")), codes.InvalidArgument, "broken", []string{"item.image"}},
 		{encode(t, &pb.ImportItemsRequest{}), codes.InvalidArgument, "", []string{"item"}},
 		{encode(t, &pb.ImportItemsRequest{Item: &pb.Item{ItemId: "far", Picture: &pb.Item_ImageUri{ImageUri: "x"}}}), codes.Unimplemented, "far", []string{"item.image_uri"}},
-		{encode(t, &pb.ImportItemsRequest{Item: &pb.Item{ItemId: "heavy", Picture: &pb.Item_Image{Image: make([]byte, 100<<20)}}}), codes.InvalidArgument, "heavy", []string{"item.image"}},
+		{encode(t, &pb.ImportItemsRequest{Item: &pb.Item{ItemId: "heavy", Picture: &pb.Item_Image{Image: make([]byte, 45<<20)}}}), codes.InvalidArgument, "heavy", []string{"item.image"}},
 	}
 	for _, bad := range badItems {
 		if strings.HasPrefix(bad.name, "very") || strings.HasPrefix(bad.name, "large") {
