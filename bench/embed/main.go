@@ -1,7 +1,7 @@
 // Command embed measures pictures embedded per CPU-second, from file to vector, against Python
 // with Pillow and onnxruntime on the same files, turn by turn in the same run.
 //
-//	go run ./bench/embed [--images DIR] [--limit N]
+//	go run ./bench/embed [--images DIR] [--limit N] [--max-batch N] [--workers N]
 //
 // The peer runs on one thread, by one and by eight pictures a run, in a virtual environment
 // that is made in the user's cache at first use. CPU time is that of all threads of a process.
@@ -28,18 +28,20 @@ const golden = "internal/imageprep/testdata/golden"
 func main() {
 	images := flag.String("images", "../shared/data/mllatest-posters-1999plus/images", "folder of further pictures")
 	limit := flag.Int("limit", 400, "how many of them, first by name")
+	config := onnx.DefaultConfig()
+	config.Library = os.Getenv("VITRINE_ONNXRUNTIME_LIB")
+	flag.IntVar(&config.MaxBatch, "max-batch", config.MaxBatch, "calls one run of the encoder may serve, 1 to 8")
+	flag.IntVar(&config.Workers, "workers", config.Workers, "runs at once; 0 shares the processors out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *images, *limit); err != nil {
+	if err := run(ctx, config, *images, *limit); err != nil {
 		fmt.Fprintln(os.Stderr, "embed:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, images string, limit int) (err error) {
-	config := onnx.DefaultConfig()
-	config.Library = os.Getenv("VITRINE_ONNXRUNTIME_LIB")
+func run(ctx context.Context, config onnx.Config, images string, limit int) (err error) {
 	manifest, err := onnx.LoadManifest(models.Files, models.DefaultManifest)
 	if err != nil {
 		return err

@@ -108,6 +108,7 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.cluster.stop()) }()
 	if err := b.measure(ctx); err != nil {
+		b.report.print(os.Stdout) // what there is
 		return err
 	}
 	return b.print(os.Stdout)

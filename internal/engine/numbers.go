@@ -83,10 +83,3 @@ func (n *numbers) resetPositives() {
 		}
 	}
 }
-
-// len is how many numbers were given out.
-func (n *numbers) len() int {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return int(n.used)
-}

@@ -190,9 +190,7 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 	if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
 		schema = live.space.Schema()
 	}
-	config := space.ContentConfig()
-	config.EncoderDims = e.encoder.Dims()
-	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), config)
+	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), space.ContentConfig())
 	if err != nil {
 		return nil, als.Content{}, fmt.Errorf("fit the content recipe: %w", err)
 	}

@@ -30,6 +30,8 @@ type Engine interface {
 	InteractionWriter
 }
 
+var _ Engine = (*engine.Engine)(nil)
+
 // Finder finds items to show.
 type Finder interface {
 	Recommend(ctx context.Context, q engine.RecommendQuery) (engine.Recommendations, error)
