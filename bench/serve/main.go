@@ -35,6 +35,7 @@ type options struct {
 	cache, data string
 	pictures    int
 	seconds     time.Duration // of each load
+	cold        float64
 	seed        uint64
 	peers, json bool
 }
@@ -63,14 +64,15 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&opts.data, "data", "../shared/data/mllatest-posters-1999plus", "directory of items.csv, interactions.csv and images/")
 	flags.IntVar(&opts.pictures, "pictures", 300, "pictures to register")
 	flags.DurationVar(&opts.seconds, "seconds", 5*time.Second, "length of each load")
+	flags.Float64Var(&opts.cold, "cold", 0, "share of the items whose interactions are left out, so that they are cold")
 	flags.Uint64Var(&opts.seed, "seed", 1, "seed of the order of pictures and users")
 	flags.BoolVar(&opts.peers, "peers", true, "run Python and pgbench beside the server")
 	flags.BoolVar(&opts.json, "json", false, "also print one line of JSON")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
-	if opts.pictures < registerRounds || opts.seconds < time.Second {
-		return opts, fmt.Errorf("want --pictures from %d and --seconds from 1s", registerRounds)
+	if opts.pictures < registerRounds || opts.seconds < time.Second || !(opts.cold >= 0 && opts.cold < 1) {
+		return opts, fmt.Errorf("want --pictures from %d, --seconds from 1s and --cold from 0 to below 1", registerRounds)
 	}
 	return opts, nil
 }
@@ -97,6 +99,11 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	if b.pack, err = openPack(opts.data, b.dir); err != nil {
 		return err
+	}
+	if opts.cold > 0 {
+		if err := b.pack.leaveCold(opts.cold, opts.seed, b.dir); err != nil {
+			return err
+		}
 	}
 	progress("build vitrine")
 	if b.binary, err = build(ctx, b.dir); err != nil {

@@ -180,6 +180,12 @@ func TestOpenPack(t *testing.T) {
 	if n := len(got.sample(5, 1)); n != 2 {
 		t.Errorf("a sample of %d pictures, want both", n)
 	}
+	if err := got.leaveCold(.999999, 1, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := os.ReadFile(got.interactionsCSV()); err != nil || string(kept) != "user,item\n" {
+		t.Errorf("kept %q, %v; want the header", kept, err)
+	}
 	write("items.csv", "item_id,title\n1,A\n")
 	if _, err := openPack(dir, t.TempDir()); err == nil {
 		t.Error("a table without images is no error")
@@ -198,10 +204,12 @@ func TestOpenPackDemo(t *testing.T) {
 	}
 }
 
-func TestColdItems(t *testing.T) {
+func TestItemsUpTo(t *testing.T) {
 	t.Parallel()
 	list := []*pb.Recommendation{{InteractionCount: 3}, {}, {InteractionCount: 1}, {}}
-	if got := coldItems(list); got != 2 {
-		t.Errorf("%d cold items, want 2", got)
+	for most, want := range map[int64]int{0: 2, 1: 3, 3: 4} {
+		if got := itemsUpTo(list, most); got != want {
+			t.Errorf("%d items with at most %d interactions, want %d", got, most, want)
+		}
 	}
 }

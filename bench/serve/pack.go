@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"errors"
@@ -18,6 +20,7 @@ import (
 type pack struct {
 	name     string // for people
 	dir      string // of items.csv, interactions.csv and what the image column names
+	kept     string // interactions.csv without those of cold items; "" for all
 	items    []string
 	pictures []picture // different contents only, in the order of the table
 	users    []string  // each once, by first appearance
@@ -25,8 +28,10 @@ type pack struct {
 
 type picture struct{ itemID, title, path string }
 
-func (p pack) itemsCSV() string        { return filepath.Join(p.dir, "items.csv") }
-func (p pack) interactionsCSV() string { return filepath.Join(p.dir, "interactions.csv") }
+func (p pack) itemsCSV() string { return filepath.Join(p.dir, "items.csv") }
+func (p pack) interactionsCSV() string {
+	return cmp.Or(p.kept, filepath.Join(p.dir, "interactions.csv"))
+}
 
 // openPack reads the pack in dir or, where there is none, writes the demo gallery below scratch.
 func openPack(dir, scratch string) (pack, error) {
@@ -87,6 +92,38 @@ func (p pack) sample(n int, seed uint64) []picture {
 	shuffled := slices.Clone(p.pictures)
 	rand.New(rand.NewPCG(seed, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	return shuffled[:min(n, len(shuffled))]
+}
+
+// leaveCold drops the interactions of a share of the items, chosen by seed, so that what comes of
+// them comes from their content.
+func (p *pack) leaveCold(share float64, seed uint64, scratch string) error {
+	cold := map[string]bool{}
+	rng := rand.New(rand.NewPCG(seed, 3))
+	for _, item := range p.items {
+		if rng.Float64() < share {
+			cold[item] = true
+		}
+	}
+	content, err := os.ReadFile(p.interactionsCSV())
+	if err != nil {
+		return err
+	}
+	records, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.interactionsCSV(), err)
+	}
+	column := slices.Index(records[0], "item")
+	if column < 0 {
+		return fmt.Errorf("%s has no column item", p.interactionsCSV())
+	}
+	kept := slices.DeleteFunc(slices.Clone(records), func(record []string) bool { return cold[record[column]] })
+	p.name += fmt.Sprintf("; %d interactions of %d items left out", len(records)-len(kept), len(cold))
+	p.kept = filepath.Join(scratch, "kept.csv")
+	var out bytes.Buffer
+	if err := csv.NewWriter(&out).WriteAll(kept); err != nil {
+		return err
+	}
+	return os.WriteFile(p.kept, out.Bytes(), 0o600)
 }
 
 func writeDemo(p pack) error {

@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/seed-473295a7/vitrine/models"
 )
@@ -27,37 +29,51 @@ func peerPackages() []string {
 	return []string{"onnxruntime==1.24.4", "numpy==2.4.6", "pillow==13.0.0"}
 }
 
-// peer is a Python process that embeds pictures. Not safe for concurrent use.
-type peer struct {
+// peer is Python processes that embed pictures, as many as the server has processors to run on.
+// Not safe for concurrent use.
+type peer []*peerWorker
+
+// peerWorker is one of them.
+type peerWorker struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    *bufio.Reader
 	faults strings.Builder
 }
 
-// startPeer installs the packages unless they work, and starts the process with the server's
+// startPeer installs the packages unless they work, and starts the processes with the server's
 // own model and its rule, which are built into it.
-func startPeer(ctx context.Context, cache, scratch string) (*peer, error) {
+func startPeer(ctx context.Context, cache, scratch string) (peer, error) {
 	python, err := installPeer(ctx, filepath.Join(cache, "python-onnxruntime-1.24.4"))
 	if err != nil {
 		return nil, err
 	}
-	p := new(peer)
 	script, files := filepath.Join(scratch, "peer.py"), filepath.Join(scratch, "models")
 	if err := errors.Join(os.WriteFile(script, peerScript, 0o600), os.CopyFS(files, models.Files)); err != nil {
 		return nil, err
 	}
-	p.cmd = command(ctx, python, script, filepath.Join(files, models.DefaultManifest))
-	p.cmd.Stderr = &p.faults
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
+	var p peer
+	for range min(runtime.NumCPU(), registerCallers) {
+		w := &peerWorker{cmd: command(ctx, python, script, filepath.Join(files, models.DefaultManifest))}
+		if err := w.start(); err != nil {
+			return nil, errors.Join(err, p.stop())
+		}
+		p = append(p, w)
 	}
-	out, err := p.cmd.StdoutPipe()
+	return p, nil
+}
+
+func (w *peerWorker) start() (err error) {
+	w.cmd.Stderr = &w.faults
+	if w.in, err = w.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	out, err := w.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p.out = bufio.NewReader(out)
-	return p, p.cmd.Start()
+	w.out = bufio.NewReader(out)
+	return w.cmd.Start()
 }
 
 // installPeer makes the environment unless it works already.
@@ -82,8 +98,34 @@ func installPeer(ctx context.Context, dir string) (python string, err error) {
 	return python, nil
 }
 
-// embed returns once all pictures are embedded.
-func (p *peer) embed(pictures []picture) error {
+// embed shares the pictures out and returns once all are embedded.
+func (p peer) embed(pictures []picture) error {
+	var wg sync.WaitGroup
+	faults := make([]error, len(p))
+	for k, w := range p {
+		wg.Go(func() { faults[k] = w.embed(pictures[k*len(pictures)/len(p) : (k+1)*len(pictures)/len(p)]) })
+	}
+	wg.Wait()
+	return errors.Join(faults...)
+}
+
+func (p peer) cpuSeconds() (sum float64, err error) {
+	for _, w := range p {
+		seconds, fault := cpuSeconds(w.cmd.Process.Pid)
+		sum, err = sum+seconds, errors.Join(err, fault)
+	}
+	return sum, err
+}
+
+func (p peer) stop() error {
+	var faults []error
+	for _, w := range p {
+		faults = append(faults, w.stop())
+	}
+	return errors.Join(faults...)
+}
+
+func (w *peerWorker) embed(pictures []picture) error {
 	paths := make([]string, len(pictures))
 	for k, picture := range pictures {
 		path, err := filepath.Abs(picture.path)
@@ -92,12 +134,12 @@ func (p *peer) embed(pictures []picture) error {
 		}
 		paths[k] = path
 	}
-	if err := json.NewEncoder(p.in).Encode(paths); err != nil {
-		return p.ended(err)
+	if err := json.NewEncoder(w.in).Encode(paths); err != nil {
+		return w.ended(err)
 	}
-	answer, err := p.out.ReadString('\n')
+	answer, err := w.out.ReadString('\n')
 	if err != nil {
-		return p.ended(err)
+		return w.ended(err)
 	}
 	if n, err := strconv.Atoi(strings.TrimSpace(answer)); err != nil || n != len(pictures) {
 		return fmt.Errorf("python embedded %q pictures, want %d", answer, len(pictures))
@@ -106,11 +148,9 @@ func (p *peer) embed(pictures []picture) error {
 }
 
 // ended explains why the process does not answer.
-func (p *peer) ended(err error) error {
-	return withOutput(errors.Join(err, p.stop()), p.faults.String())
+func (w *peerWorker) ended(err error) error {
+	return withOutput(errors.Join(err, w.stop()), w.faults.String())
 }
 
-func (p *peer) cpuSeconds() (float64, error) { return cpuSeconds(p.cmd.Process.Pid) }
-
 // stop ends the process: its input is over.
-func (p *peer) stop() error { return errors.Join(p.in.Close(), p.cmd.Wait()) }
+func (w *peerWorker) stop() error { return errors.Join(w.in.Close(), w.cmd.Wait()) }

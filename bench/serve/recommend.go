@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	sampleLines = 8  // of the list that is printed
-	crowd       = 8  // concurrent callers of Recommend
-	warmup      = .2 // of a load's length, not counted
+	sampleLines     = 8  // of the list that is printed
+	fewInteractions = 5  // such an item is nearly cold
+	crowd           = 8  // concurrent callers of Recommend
+	warmup          = .2 // of a load's length, not counted
 )
 
 // measureLoaded serves the imported catalogue.
@@ -102,7 +103,7 @@ func ask(ctx context.Context, s *server, user string) (*pb.RecommendResponse, er
 func (b *bench) firstLists(ctx context.Context, s *server, users []string) ([]time.Duration, error) {
 	var times []time.Duration
 	var sample *pb.RecommendResponse
-	sampleUser, blended, mixed, cold, places := "", 0, 0, 0, 0
+	sampleUser, blended, mixed, cold, rare, places := "", 0, 0, 0, 0, 0
 	for _, user := range users {
 		start := time.Now()
 		list, err := ask(ctx, s, user)
@@ -113,8 +114,8 @@ func (b *bench) firstLists(ctx context.Context, s *server, users []string) ([]ti
 		if list.GetStrategy() == pb.Strategy_STRATEGY_BLEND {
 			blended++
 		}
-		n := coldItems(list.GetRecommendations())
-		cold, places = cold+n, places+len(list.GetRecommendations())
+		n := itemsUpTo(list.GetRecommendations(), 0)
+		cold, rare, places = cold+n, rare+itemsUpTo(list.GetRecommendations(), fewInteractions), places+len(list.GetRecommendations())
 		if n > 0 && n < len(list.GetRecommendations()) {
 			if mixed++; sample == nil {
 				sample, sampleUser = list, user
@@ -126,16 +127,18 @@ func (b *bench) firstLists(ctx context.Context, s *server, users []string) ([]ti
 	out.value("lists_blended_share", "share made by the factor model", float64(blended)/all, "")
 	out.value("lists_mixed_share", "share with warm and cold items", float64(mixed)/all, "cold: interaction_count 0")
 	out.value("lists_cold_places_share", "share of places that cold items hold", float64(cold)/float64(max(places, 1)), "")
+	out.value("lists_rare_places_share", fmt.Sprintf("… that items with %d interactions or less hold", fewInteractions), float64(rare)/float64(max(places, 1)), "")
 	if sample != nil {
 		printList(out, sampleUser, sample)
 	}
 	return times, nil
 }
 
-func coldItems(list []*pb.Recommendation) int {
+// itemsUpTo counts the items with at most so many interactions.
+func itemsUpTo(list []*pb.Recommendation, interactions int64) int {
 	n := 0
 	for _, item := range list {
-		if item.GetInteractionCount() == 0 {
+		if item.GetInteractionCount() <= interactions {
 			n++
 		}
 	}

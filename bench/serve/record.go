@@ -30,12 +30,15 @@ func (b *bench) record(ctx context.Context, s *server, database string) error {
 	}
 	var acknowledged, inserted, ratios []float64
 	var all loadResult
+	var spent spending
 	for turn := range recordTurns {
 		progress("RecordInteraction, turn %d of %d", turn+1, recordTurns)
+		postgres, client := b.cluster.cpuSeconds(), ownSeconds()
 		r, err := b.recordTurn(ctx, s, database)
 		if err != nil {
 			return err
 		}
+		spent.postgres, spent.client = spent.postgres+b.cluster.cpuSeconds()-postgres, spent.client+ownSeconds()-client
 		acknowledged = append(acknowledged, r.perSecond())
 		all.latencies, all.wall, all.cpu = append(all.latencies, r.latencies...), all.wall+r.wall, all.cpu+r.cpu
 		if leftOut != nil {
@@ -53,7 +56,7 @@ func (b *bench) record(ctx context.Context, s *server, database string) error {
 	out.value("record_per_s", "acknowledged per second", mean(acknowledged), "by turn: "+span(acknowledged)+"; every one found in the table")
 	out.value("record_p50_ms", "p50, ms", quantile(all.latencies, .5), "")
 	out.value("record_p99_ms", "p99, ms", quantile(all.latencies, .99), "")
-	out.value("record_per_cpu_s", "acknowledged per CPU-second of the server", all.perCPUSecond(), "PostgreSQL not counted")
+	out.value("record_per_cpu_s", "acknowledged per CPU-second of the server", all.perCPUSecond(), spent.each(all))
 	if leftOut != nil {
 		out.text("pgbench", "left out: %v", leftOut)
 		return nil
@@ -61,6 +64,24 @@ func (b *bench) record(ctx context.Context, s *server, database string) error {
 	out.value("pgbench_per_s", "pgbench, single-row inserts per second", mean(inserted), "by turn: "+span(inserted))
 	out.value("record_ratio_vs_pgbench", "ratio", mean(acknowledged)/mean(inserted), "by turn: "+span(ratios))
 	return nil
+}
+
+// spending is processor time beside the server's, in seconds.
+type spending struct{ postgres, client float64 }
+
+// each says what an interaction took of whom.
+func (s spending) each(r loadResult) string {
+	ms := 1e3 / float64(max(len(r.latencies), 1))
+	return fmt.Sprintf("CPU ms each: server %.3f, PostgreSQL %.3f, this client %.3f", r.cpu*ms, s.postgres*ms, s.client*ms)
+}
+
+// ownSeconds is the processor time of this process.
+func ownSeconds() float64 {
+	seconds, err := cpuSeconds(os.Getpid())
+	if err != nil {
+		return 0
+	}
+	return seconds
 }
 
 // recordTurn is one load; what was acknowledged must be in the table afterwards.

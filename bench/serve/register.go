@@ -14,7 +14,7 @@ import (
 
 const (
 	registerRounds  = 6 // turns of server and peer
-	registerClients = 4
+	registerCallers = 4 // concurrent
 	warmPictures    = 8 // beforehand and not counted
 )
 
@@ -55,6 +55,7 @@ type registered struct {
 	wall, peerWall time.Duration // of all rounds
 	postgres       float64       // CPU seconds of all rounds
 	latencies      []time.Duration
+	peers          int   // processes
 	leftOut        error // why there is no peer
 }
 
@@ -68,13 +69,14 @@ func (b *bench) register(ctx context.Context, s *server) (registered, error) {
 		return r, fmt.Errorf("%d pictures, want %d", len(pictures), warmPictures+registerRounds)
 	}
 	warm, pictures := pictures[:warmPictures], pictures[warmPictures:]
-	var p *peer
+	var p peer
 	if r.leftOut = errors.New("--peers=false"); b.opts.peers {
 		p, r.leftOut = startPeer(ctx, b.opts.cache, b.dir)
 	}
 	if r.leftOut != nil {
 		p = nil
 	} else {
+		r.peers = len(p)
 		defer p.stop()
 		if err := p.embed(warm); err != nil {
 			return r, err
@@ -96,7 +98,7 @@ func (b *bench) register(ctx context.Context, s *server) (registered, error) {
 }
 
 // round runs one turn of each.
-func (r *registered) round(ctx context.Context, s *server, p *peer, slice []picture) error {
+func (r *registered) round(ctx context.Context, s *server, p peer, slice []picture) error {
 	serverCPU, err := s.cpuSeconds()
 	if err != nil {
 		return err
@@ -119,7 +121,7 @@ func (r *registered) round(ctx context.Context, s *server, p *peer, slice []pict
 	return err
 }
 
-func (r *registered) peerRound(p *peer, slice []picture) error {
+func (r *registered) peerRound(p peer, slice []picture) error {
 	begun, err := p.cpuSeconds()
 	if err != nil {
 		return err
@@ -141,16 +143,16 @@ func registerAll(ctx context.Context, s *server, pictures []picture) ([]time.Dur
 		wg     sync.WaitGroup
 		next   atomic.Int64
 		took   = make([]time.Duration, len(pictures))
-		faults = make([]error, registerClients)
+		faults = make([]error, registerCallers)
 	)
-	for client := range registerClients {
+	for caller := range registerCallers {
 		wg.Go(func() {
 			for {
 				k := int(next.Add(1)) - 1
-				if k >= len(pictures) || faults[client] != nil {
+				if k >= len(pictures) || faults[caller] != nil {
 					return
 				}
-				took[k], faults[client] = registerOne(ctx, s, pictures[k])
+				took[k], faults[caller] = registerOne(ctx, s, pictures[k])
 			}
 		})
 	}
@@ -179,7 +181,7 @@ func registerOne(ctx context.Context, s *server, p picture) (time.Duration, erro
 
 func (r registered) print(out *report) {
 	pictures, server, python := sum(r.pictures), sum(r.server), sum(r.python)
-	out.section(fmt.Sprintf("RegisterItem: %.0f pictures, %d concurrent callers, %d rounds", pictures, registerClients, registerRounds))
+	out.section(fmt.Sprintf("RegisterItem: %.0f pictures, %d concurrent callers, %d rounds", pictures, registerCallers, registerRounds))
 	out.value("register_per_cpu_s", "pictures per CPU-second of the server", pictures/server, fmt.Sprintf("%.1f ms each", 1e3*server/pictures))
 	out.value("register_per_total_cpu_s", "… with PostgreSQL's CPU time added", pictures/(server+r.postgres), "")
 	out.value("register_per_s", "pictures per second", pictures/r.wall.Seconds(), "")
@@ -193,7 +195,7 @@ func (r registered) print(out *report) {
 	for k := range ratios {
 		ratios[k] = r.python[k] / r.server[k]
 	}
-	out.value("python_per_cpu_s", "Python, pictures per CPU-second", pictures/python, fmt.Sprintf("%.1f ms each; %s, one thread", 1e3*python/pictures, peerName))
-	out.value("python_per_s", "Python, pictures per second", pictures/r.peerWall.Seconds(), "")
+	out.value("python_per_cpu_s", "Python, pictures per CPU-second", pictures/python, fmt.Sprintf("%.1f ms each; %s", 1e3*python/pictures, peerName))
+	out.value("python_per_s", "Python, pictures per second", pictures/r.peerWall.Seconds(), fmt.Sprintf("%d processes of one thread", r.peers))
 	out.value("register_ratio_vs_python", "ratio per CPU-second", python/server, fmt.Sprintf("by round: median %.2f, %s", median(ratios), span(ratios)))
 }

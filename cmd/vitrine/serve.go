@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,8 +52,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
 	}
-	web := &http.Server{Handler: srv.HTTPHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	web := server.NewHTTPServer(srv.HTTPHandler())
 	failed := make(chan error, 2)
 	go func() { failed <- srv.Serve(listener) }()
 	go func() { failed <- web.Serve(httpListener) }()

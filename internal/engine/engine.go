@@ -158,7 +158,7 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 		return fmt.Errorf("build the index: %w", err)
 	}
 	e.installCounts(head.Counts)
-	e.history.forgetAll()
+	e.history.dropAll()
 	e.touched.add(touched...)
 	e.state.Store(next)
 	e.log.Info("catalogue loaded", "items", next.registered, "embedding_space", next.spaceID.String(),

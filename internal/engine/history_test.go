@@ -57,30 +57,50 @@ func TestSummarize(t *testing.T) {
 }
 
 // What was read before an interaction committed must not be kept after it.
-func TestHistoryCacheRefusesWhatWasReadBeforeAForget(t *testing.T) {
+func TestHistoryCacheRefusesWhatWasReadBeforeANote(t *testing.T) {
 	t.Parallel()
 	cache := newHistoryCache(100)
 	actor := recsys.User("u")
-	_, token, ok := cache.get(actor)
-	if ok {
+	_, token, fresh := cache.get(actor)
+	if fresh {
 		t.Fatal("an empty cache has an entry")
 	}
-	cache.forget(actor)
+	cache.note(actor, preference{item: 7})
 	cache.put(actor, []preference{{item: 1}}, token)
-	if _, _, ok := cache.get(actor); ok {
+	if prefs, _, fresh := cache.get(actor); fresh || prefs != nil {
 		t.Error("stale preferences were kept")
 	}
 	_, token, _ = cache.get(actor)
 	cache.put(actor, []preference{{item: 2}}, token)
-	if prefs, _, ok := cache.get(actor); !ok || prefs[0].item != 2 {
-		t.Errorf("fresh preferences: %v, %v", prefs, ok)
+	if prefs, _, fresh := cache.get(actor); !fresh || prefs[0].item != 2 {
+		t.Errorf("fresh preferences: %v, %v", prefs, fresh)
 	}
-	if _, _, ok := cache.get(recsys.Visitor("u")); ok {
+	if _, _, fresh := cache.get(recsys.Visitor("u")); fresh {
 		t.Error("a visitor was taken for the user of the same id")
 	}
-	cache.forgetAll()
-	if _, _, ok := cache.get(actor); ok {
-		t.Error("forgetAll kept an entry")
+	cache.dropAll()
+	if prefs, _, _ := cache.get(actor); prefs != nil {
+		t.Error("dropAll kept an entry")
+	}
+}
+
+// While the store is away, a stale entry answers with what was noted since.
+func TestHistoryCacheNotesTheNewest(t *testing.T) {
+	t.Parallel()
+	cache := newHistoryCache(100)
+	actor := recsys.User("u")
+	_, token, _ := cache.get(actor)
+	cache.put(actor, []preference{{item: 1, confidence: 1, target: 1}, {item: 2, confidence: .3, target: 1}}, token)
+	cache.note(actor, preference{item: 2, hidden: true})
+	cache.note(actor, preference{item: 3, confidence: 1, target: 1})
+	got, _, fresh := cache.get(actor)
+	want := []preference{{item: 3, confidence: 1, target: 1}, {item: 2, confidence: .3, target: 1, hidden: true}, {item: 1, confidence: 1, target: 1}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(preference{})); diff != "" || fresh {
+		t.Errorf("fresh %v: %s", fresh, diff)
+	}
+	cache.drop(actor)
+	if got, _, _ := cache.get(actor); got != nil {
+		t.Error("a dropped entry is still there")
 	}
 }
 

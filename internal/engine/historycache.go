@@ -8,9 +8,10 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
-// historyCache keeps the preferences of the actors asked for last. It is kept true by forget,
-// called for every interaction that commits, here or in another process; what was read from
-// the store before a forget is never put in after it. Safe for concurrent use.
+// historyCache keeps the preferences of the actors asked for last. Every interaction that
+// commits, here or in another process, is noted: it makes the entry stale, and what was read
+// from the store before is never put in after it. A stale entry, with what was noted since, still
+// answers while the store is away. Safe for concurrent use.
 type historyCache struct {
 	seed   maphash.Seed
 	shards [16]historyShard
@@ -21,12 +22,13 @@ type historyShard struct {
 	entries map[recsys.Actor]*list.Element
 	recent  *list.List // of historyEntry, most recently used first
 	limit   int
-	forgets uint64
+	changes uint64 // notes and drops so far
 }
 
 type historyEntry struct {
 	actor recsys.Actor
 	prefs []preference
+	stale bool
 }
 
 func newHistoryCache(limit int) *historyCache {
@@ -42,32 +44,34 @@ func (c *historyCache) shard(actor recsys.Actor) *historyShard {
 	return &c.shards[maphash.String(c.seed, actor.ID)%uint64(len(c.shards))]
 }
 
-// get returns an actor's preferences, or the token that a later put needs.
-func (c *historyCache) get(actor recsys.Actor) (prefs []preference, token uint64, ok bool) {
+// get returns an actor's preferences. fresh is false if they are stale or unknown; token is
+// then what put needs.
+func (c *historyCache) get(actor recsys.Actor) (prefs []preference, token uint64, fresh bool) {
 	s := c.shard(actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.entries[actor]; ok {
-		s.recent.MoveToFront(e)
-		return e.Value.(historyEntry).prefs, 0, true
+	e, ok := s.entries[actor]
+	if !ok {
+		return nil, s.changes, false
 	}
-	return nil, s.forgets, false
+	s.recent.MoveToFront(e)
+	entry := e.Value.(historyEntry)
+	return entry.prefs, s.changes, !entry.stale
 }
 
-// put keeps preferences unless anything of the shard was forgotten since the token was given.
+// put keeps preferences unless anything of the shard changed since the token was given.
 func (c *historyCache) put(actor recsys.Actor, prefs []preference, token uint64) {
 	s := c.shard(actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.forgets != token {
+	if s.changes != token {
 		return
 	}
 	if e, ok := s.entries[actor]; ok {
-		e.Value = historyEntry{actor, prefs}
-		s.recent.MoveToFront(e)
+		e.Value = historyEntry{actor: actor, prefs: prefs}
 		return
 	}
-	s.entries[actor] = s.recent.PushFront(historyEntry{actor, prefs})
+	s.entries[actor] = s.recent.PushFront(historyEntry{actor: actor, prefs: prefs})
 	if s.recent.Len() > s.limit {
 		oldest := s.recent.Back()
 		delete(s.entries, oldest.Value.(historyEntry).actor)
@@ -75,24 +79,48 @@ func (c *historyCache) put(actor recsys.Actor, prefs []preference, token uint64)
 	}
 }
 
-// forget drops an actor's preferences.
-func (c *historyCache) forget(actor recsys.Actor) {
+// note makes an actor's entry stale and adds the newest thing they did to it.
+func (c *historyCache) note(actor recsys.Actor, newest preference) {
 	s := c.shard(actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forgets++
+	s.changes++
+	e, ok := s.entries[actor]
+	if !ok {
+		return
+	}
+	prefs := []preference{newest}
+	for _, p := range e.Value.(historyEntry).prefs {
+		if p.item != newest.item {
+			prefs = append(prefs, p)
+			continue
+		}
+		prefs[0].hidden = prefs[0].hidden || p.hidden
+		if newest.confidence == 0 {
+			prefs[0].confidence, prefs[0].target = p.confidence, p.target
+		}
+	}
+	e.Value = historyEntry{actor: actor, prefs: prefs, stale: true}
+}
+
+// drop removes an actor's preferences.
+func (c *historyCache) drop(actor recsys.Actor) {
+	s := c.shard(actor)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes++
 	if e, ok := s.entries[actor]; ok {
 		delete(s.entries, actor)
 		s.recent.Remove(e)
 	}
 }
 
-// forgetAll drops everything.
-func (c *historyCache) forgetAll() {
+// dropAll removes everything.
+func (c *historyCache) dropAll() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.forgets++
+		s.changes++
 		clear(s.entries)
 		s.recent.Init()
 		s.mu.Unlock()

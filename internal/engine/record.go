@@ -25,7 +25,7 @@ func (e *Engine) RecordInteractions(ctx context.Context, writes []InteractionWri
 	}
 	for i := range writes {
 		// Also after an error: the outcome of a lost commit is unknown.
-		e.history.forget(writes[i].Interaction.Actor)
+		e.noteHistory(writes[i].Interaction)
 	}
 	e.wakeSync()
 	return results
@@ -35,33 +35,39 @@ func (e *Engine) RecordInteractions(ctx context.Context, writes []InteractionWri
 // of them, item counts and the factor model, goes with the next load and the next training.
 func (e *Engine) DeleteUser(ctx context.Context, actor recsys.Actor, request recsys.RequestID) (int64, error) {
 	n, err := e.store.DeleteUser(ctx, actor, request)
-	e.history.forget(actor)
+	e.history.drop(actor)
 	return n, err
 }
 
 // MergeUsers gives a visitor's interactions to a user and returns how many.
 func (e *Engine) MergeUsers(ctx context.Context, visitorID, userID string, request recsys.RequestID) (int64, error) {
 	n, err := e.store.MergeUsers(ctx, visitorID, userID, request)
-	e.history.forget(recsys.Visitor(visitorID))
-	e.history.forget(recsys.User(userID))
+	e.history.drop(recsys.Visitor(visitorID))
+	e.history.drop(recsys.User(userID))
 	return n, err
 }
 
-// preferences returns what an actor's history amounts to, newest first: from memory, else
-// from the store.
+func (e *Engine) noteHistory(in recsys.Interaction) {
+	for _, p := range summarize([]recsys.Interaction{in}, e.config.Weights, e.numbers.number) {
+		e.history.note(in.Actor, p)
+	}
+}
+
+// preferences returns what an actor's history amounts to, newest first: from memory, else from
+// the store. Beside an error comes what memory still knows.
 func (e *Engine) preferences(ctx context.Context, actor recsys.Actor) ([]preference, error) {
 	if actor.IsZero() {
 		return nil, nil
 	}
-	prefs, token, ok := e.history.get(actor)
-	if ok {
-		return prefs, nil
+	known, token, fresh := e.history.get(actor)
+	if fresh {
+		return known, nil
 	}
 	events, err := e.store.History(ctx, actor, e.config.HistoryLimit)
 	if err != nil {
-		return nil, err
+		return known, err
 	}
-	prefs = summarize(events, e.config.Weights, e.numbers.number)
+	prefs := summarize(events, e.config.Weights, e.numbers.number)
 	e.history.put(actor, prefs, token)
 	return prefs, nil
 }

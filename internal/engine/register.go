@@ -134,7 +134,7 @@ func (e *Engine) UpdateItem(ctx context.Context, u ItemUpdate) (Registered, erro
 			return Registered{}, err
 		}
 		done, err := e.updateOnce(ctx, u, row)
-		if err == nil || !errors.Is(err, recsys.ErrConflict) {
+		if _, ofRequest := errors.AsType[*recsys.FieldError](err); ofRequest || !errors.Is(err, recsys.ErrConflict) {
 			return done, err
 		}
 		lost = err

@@ -58,7 +58,7 @@ func (e *Engine) syncItems(ctx context.Context, s *State, changes Changes) error
 
 func (e *Engine) syncInteractions(s *State, changes Changes) {
 	for _, in := range changes.Interactions {
-		e.history.forget(in.Actor)
+		e.noteHistory(in)
 		number := e.numbers.number(in.ItemID)
 		if e.positive(in.Type, in.Value) {
 			e.numbers.addPositives(number, 1)
@@ -68,6 +68,6 @@ func (e *Engine) syncInteractions(s *State, changes Changes) {
 		}
 	}
 	for _, actor := range changes.Actors {
-		e.history.forget(actor)
+		e.history.drop(actor)
 	}
 }

@@ -18,13 +18,14 @@
 // Messages of up to Config.MaxMessageBytes (128 MiB) are received although a picture may have 20
 // MiB only: beyond the limit gRPC itself refuses the call, with a text of its own and no field.
 // The codec looks at the bytes before anything is decoded, so that a large fault costs its
-// transport and one pass. Decoded messages are bounded by Config.MaxBytesInFlight: beyond it a
-// call with a large message is refused with RESOURCE_EXHAUSTED and an import waits. (A client that
-// sends rows and never reads the answers keeps one window, 32 MiB, of it.) Bytes of
-// messages not yet complete are outside that bound, since nothing in gRPC can hold them back by
-// a total: one connection can make the server hold MaxConcurrentStreams messages of
-// MaxMessageBytes. The port is for the shop's own backend; who opens it further puts a proxy with
-// limits of its own before it.
+// transport and one pass.
+//
+// Decoded messages are bounded by Config.MaxBytesInFlight: beyond it a call with a large message
+// is refused with RESOURCE_EXHAUSTED, and an import waits. A client that sends rows and never
+// reads the answers keeps one window of it, 32 MiB. Bytes of messages not yet complete are
+// outside that bound, since nothing in gRPC can hold them back by a total: one connection can
+// make the server hold MaxConcurrentStreams messages of MaxMessageBytes. The port is for the
+// shop's own backend; who opens it further puts a proxy with limits of its own before it.
 //
 // Shapes follow google.aip.dev: 134 (field masks), 155 (request ids), 158 (pages), 193 (errors).
 package server
