@@ -1,11 +1,11 @@
-# The server image: one static-enough binary, the ONNX Runtime library, no shell tools of ours.
+# The server image: the binary, the ONNX Runtime library and what they link to.
 # docker build -t vitrine .
 
 FROM python:3.12-slim-bookworm AS runtime
 WORKDIR /src
 COPY models/fetch_onnxruntime.py models/
 RUN XDG_CACHE_HOME=/cache python models/fetch_onnxruntime.py \
-    && mkdir /out && cp -L /cache/vitrine/onnxruntime-*/libonnxruntime.so* /out/
+    && mkdir /out && cp -L /cache/vitrine/onnxruntime-*/libonnxruntime.so.* /out/libonnxruntime.so
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -16,6 +16,7 @@ ARG VERSION=docker
 RUN go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/vitrine ./cmd/vitrine
 
 FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends libstdc++6 && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/vitrine vitrine
 COPY --from=build /out/vitrine /usr/local/bin/vitrine
 COPY --from=runtime /out/ /usr/local/lib/vitrine/

@@ -90,7 +90,7 @@ func TestDemo(t *testing.T) {
 		}
 	})
 	t.Run("health and metrics", func(t *testing.T) {
-		for path, want := range map[string]string{"/healthz": "", "/readyz": "", "/metrics": "go_goroutines"} {
+		for path, want := range map[string]string{"/healthz": "", "/readyz": "", "/metrics": "vitrine_items 401"} {
 			body := fetch(t, "http://"+at.http+path)
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %q: %.200s", path, want, body)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
 
@@ -70,7 +71,11 @@ func printSchema(ctx context.Context, cmd *cli.Command, a *app) error {
 
 func embed(ctx context.Context, cmd *cli.Command, a *app, schema *space.Schema) error {
 	bar := newProgress()
-	id, err := a.engine.FitSpace(ctx, schema, bar.update)
+	var id recsys.SpaceID
+	err := whenFree(ctx, a, func() (err error) {
+		id, err = a.engine.FitSpace(ctx, schema, bar.update)
+		return err
+	})
 	bar.end()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/jobs"
 	"github.com/seed-473295a7/vitrine/internal/server"
 )
@@ -48,6 +49,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(engineMetrics(a.engine)...)
 	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
@@ -80,4 +82,16 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	stopJobs()
 	<-jobsDone
 	return errors.Join(err, web.Shutdown(drain))
+}
+
+// engineMetrics tells what the live State holds.
+func engineMetrics(e *engine.Engine) []prometheus.Collector {
+	gauge := func(name, help string, value func(engine.Stats) int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
+	}
+	return []prometheus.Collector{
+		gauge("vitrine_items", "Registered items in memory.", func(s engine.Stats) int { return s.Items }),
+		gauge("vitrine_index_vectors", "Items with an embedding in the index.", func(s engine.Stats) int { return s.Vectors }),
+		gauge("vitrine_fold_in_pending", "Items whose factors wait to be folded in.", func(s engine.Stats) int { return s.Pending }),
+	}
 }

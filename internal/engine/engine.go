@@ -58,6 +58,22 @@ func New(config Config, deps Deps) (*Engine, error) {
 // Ready reports whether Load has succeeded.
 func (e *Engine) Ready() bool { return e.state.Load() != nil }
 
+// Stats tells what the live State holds.
+type Stats struct {
+	Items   int // registered
+	Vectors int // with an embedding
+	Pending int // items that wait for FoldIn
+}
+
+// Stats returns the current figures; zero before Load.
+func (e *Engine) Stats() Stats {
+	s := e.state.Load()
+	if s == nil {
+		return Stats{}
+	}
+	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len()}
+}
+
 // Woken receives when a write of this process has put something into the change log that Sync
 // should apply soon.
 func (e *Engine) Woken() <-chan struct{} { return e.wake }
