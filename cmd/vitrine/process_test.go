@@ -155,9 +155,10 @@ func dial(t *testing.T, address string) shop {
 // anyPort lets the system choose both ports.
 var anyPort = []string{"--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"}
 
-// serve starts vitrine serve on a database of its own and connects to it.
-func startServe(t *testing.T, dsn string) (*process, shop) {
+// startServe starts vitrine serve on a database of its own and connects to it.
+func startServe(t *testing.T, dsn string, flags ...string) (*process, shop) {
 	t.Helper()
-	p := start(t, append([]string{"--database-url", dsn, "serve"}, anyPort...)...)
+	args := append([]string{"--database-url", dsn}, flags...)
+	p := start(t, append(append(args, "serve"), anyPort...)...)
 	return p, dial(t, p.serving().grpc)
 }

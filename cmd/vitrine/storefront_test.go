@@ -214,9 +214,10 @@ func TestFreshShop(t *testing.T) {
 	})
 }
 
+// TestCatalogue runs on the other index engine, so that both serve the whole contract.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
-	_, s := startServe(t, pgtest.New(t))
+	_, s := startServe(t, pgtest.New(t), "--index-engine", "coder")
 	gallery(t, s)
 	ctx := t.Context()
 

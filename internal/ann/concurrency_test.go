@@ -10,17 +10,19 @@ import (
 // Readers check whole versions while one writer makes the next ones; under -race.
 func TestReadersWhileAWriterApplies(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		const dims, items, versions, readers = 4, 500, 150, 3
+		const dims, items, checks, readers = 4, 500, 25, 3
 		rng := rand.New(rand.NewPCG(21, 1))
 		first := newVersion(e, dims).apply(t, additions(items, func() []float32 { return grid(rng, dims) })...)
 		var current atomic.Pointer[version]
-		var done atomic.Bool
+		var reading atomic.Int64
+		reading.Store(readers)
 		current.Store(&first)
 		var wg sync.WaitGroup
 		for r := range readers {
 			wg.Go(func() {
+				defer reading.Add(-1)
 				rng := rand.New(rand.NewPCG(22, uint64(r)))
-				for i := 0; i < 20 || !done.Load(); i++ {
+				for range checks {
 					v := current.Load()
 					query := grid(rng, dims)
 					if err := v.searchFault(query, 9, odd); err != nil {
@@ -34,7 +36,7 @@ func TestReadersWhileAWriterApplies(t *testing.T) {
 				}
 			})
 		}
-		for range versions {
+		for made := 0; made < 30 || reading.Load() > 0; made++ {
 			changes := make([]Change, 1+rng.IntN(30))
 			for i := range changes {
 				changes[i].Item = uint32(rng.IntN(2 * items))
@@ -45,7 +47,6 @@ func TestReadersWhileAWriterApplies(t *testing.T) {
 			next := current.Load().apply(t, changes...)
 			current.Store(&next)
 		}
-		done.Store(true)
 		wg.Wait()
 		first.checkVectors(t)
 	})

@@ -29,17 +29,17 @@ func TestEmptyIndex(t *testing.T) {
 	})
 }
 
-// TestRandomChanges walks through thousands of versions with batches of additions,
+// TestRandomChanges walks through many versions with batches of additions,
 // replacements, repetitions and removals, so that chunks fill, thin out and dissolve.
 func TestRandomChanges(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		const dims, rounds = 5, 260
+		const dims, rounds = 5, 130
 		rng := rand.New(rand.NewPCG(11, 1))
 		v := newVersion(e, dims)
 		for round := range rounds {
 			// The target size swings, so that there is growth and decline.
-			target := 700 + int(650*math.Sin(float64(round)/40))
-			changes := make([]Change, rng.IntN(60))
+			target := 700 + int(650*math.Sin(float64(round)/20))
+			changes := make([]Change, rng.IntN(100))
 			for i := range changes {
 				item := uint32(rng.IntN(2 * target))
 				if rng.IntN(8) == 0 {
@@ -50,7 +50,7 @@ func TestRandomChanges(t *testing.T) {
 					changes[i].Vector = grid(rng, dims)
 				}
 			}
-			if round%100 == 99 {
+			if round%50 == 49 {
 				changes = append(changes, additions(600, func() []float32 { return grid(rng, dims) })...)
 			}
 			v = v.apply(t, changes...)
