@@ -123,8 +123,8 @@ func (b bundle) recommend(t *testing.T, q engine.RecommendQuery) engine.Recommen
 		t.Fatal(err)
 	}
 	for i, r := range list.Items {
-		if math.IsNaN(r.Score) || math.Abs(r.Breakdown.Sum()-r.Score) > 1e-9 || i > 0 && r.Score > list.Items[i-1].Score+1e-9 {
-			t.Errorf("%s: score %v, parts sum to %v", r.ItemID, r.Score, r.Breakdown.Sum())
+		if math.IsNaN(r.Score) || math.Abs(r.Breakdown.Score()-r.Score) > 1e-9 || i > 0 && r.Score > list.Items[i-1].Score+1e-9 {
+			t.Errorf("%s: score %v, parts sum to %v", r.ItemID, r.Score, r.Breakdown.Score())
 		}
 	}
 	return list

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/seed-473295a7/vitrine/internal/recsys"
+import (
+	"github.com/seed-473295a7/vitrine/internal/rank"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+)
 
 // Strategy says which kind of evidence ordered a list; values equal vitrine.v1.Strategy.
 type Strategy int32
@@ -53,19 +56,9 @@ type Recommendation struct {
 	ItemID           string
 	Title            string
 	Score            float64
-	Breakdown        Breakdown
+	Breakdown        rank.Parts
 	ReasonItemIDs    []string
 	InteractionCount int64
-}
-
-// Breakdown explains a score.
-type Breakdown struct {
-	Content, Collaborative, Popularity, Boost, Diversity float64
-}
-
-// Sum is the score.
-func (b Breakdown) Sum() float64 {
-	return b.Content + b.Collaborative + b.Popularity + b.Boost + b.Diversity
 }
 
 // SimilarQuery asks for the neighbours of an item, a picture, or an item with another picture.

@@ -168,7 +168,7 @@ func (r *request) present(list []rank.Candidate) []Recommendation {
 	for i, c := range list {
 		known := r.s.facts(c.Item)
 		out[i] = Recommendation{ItemID: known.itemID, Title: known.title, Score: c.Parts.Score(),
-			Breakdown: Breakdown(c.Parts), InteractionCount: r.e.numbers.positives(c.Item)}
+			Breakdown: c.Parts, InteractionCount: r.e.numbers.positives(c.Item)}
 		if r.reasons != nil {
 			for _, reason := range r.reasons(c.Item) {
 				out[i].ReasonItemIDs = append(out[i].ReasonItemIDs, r.e.numbers.id(reason))

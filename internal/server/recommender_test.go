@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
+	"github.com/seed-473295a7/vitrine/internal/rank"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	pb "github.com/seed-473295a7/vitrine/proto/vitrine/v1"
 )
@@ -54,7 +55,7 @@ func TestRecommend(t *testing.T) {
 		return engine.Recommendations{
 			RecommendationID: "rec-1", Space: 3, Model: 4, Strategy: engine.StrategyBlend, FallbackReason: engine.FallbackExhausted,
 			Items: []engine.Recommendation{{ItemID: "lamp-1", Title: "Lamp", Score: 1.5, InteractionCount: 7, ReasonItemIDs: []string{"b"},
-				Breakdown: engine.Breakdown{Content: 1, Collaborative: .5, Popularity: .25, Boost: .125, Diversity: -.375}}},
+				Breakdown: rank.Parts{Content: 1, Collaborative: .5, Popularity: .25, Boost: .125, Diversity: -.375}}},
 		}, nil
 	}
 	got, err := b.shop.Recommend(t.Context(), &pb.RecommendRequest{
