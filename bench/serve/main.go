@@ -46,6 +46,9 @@ func main() {
 	if err == nil {
 		err = run(ctx, opts)
 	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted") // the rest follows from it
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/serve:", err)
@@ -115,7 +118,9 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.cluster.stop()) }()
 	if err := b.measure(ctx); err != nil {
-		b.report.print(os.Stdout) // what there is
+		if ctx.Err() == nil {
+			b.report.print(os.Stdout) // what there is
+		}
 		return err
 	}
 	return b.print(os.Stdout)

@@ -91,7 +91,7 @@ func installPeer(ctx context.Context, dir string) (python string, err error) {
 		{"python3", "-m", "venv", dir},
 		append([]string{python, "-m", "pip", "install", "-q", "--only-binary=:all:"}, peerPackages()...),
 	} {
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+		if out, err := command(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%s: %w", strings.Join(args, " "), withOutput(err, string(out)))
 		}
 	}

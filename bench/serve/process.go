@@ -25,7 +25,8 @@ const stopGrace = 30 * time.Second
 // build compiles the command under test, as `make build` does.
 func build(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "vitrine")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/seed-473295a7/vitrine/cmd/vitrine")
+	cmd := command(ctx, "go", "build", "-trimpath", "-o", path, "github.com/seed-473295a7/vitrine/cmd/vitrine")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // at which it removes its temporary files
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build vitrine: %w", withOutput(err, string(out)))
 	}

@@ -11,7 +11,7 @@ func (r *ycbcrRaster) chroma(cb, cr []byte, y, x int) {
 	half := (r.width + 1) / 2
 	switch ratio := r.m.SubsampleRatio; {
 	case ratio == image.YCbCrSubsampleRatio444:
-		row := r.row(y, r.width)
+		row := r.plane(y, r.width)
 		copy(cb, row.cb[x:])
 		copy(cr, row.cr[x:])
 	case ratio == image.YCbCrSubsampleRatio440:
@@ -20,7 +20,7 @@ func (r *ycbcrRaster) chroma(cb, cr []byte, y, x int) {
 		mixRows(cr, near.cr[x:], far.cr[x:], 1+y%2)
 	// As libjpeg, which leaves planes of one or two columns to the plain way.
 	case ratio == image.YCbCrSubsampleRatio422 && half > 2:
-		widen422(r.row(y, half)).pixels(cb, cr, x)
+		widen422(r.plane(y, half)).pixels(cb, cr, x)
 	case ratio == image.YCbCrSubsampleRatio420 && half > 2:
 		near, far := r.rows(y, half)
 		widen420(near, far).pixels(cb, cr, x)
@@ -35,8 +35,8 @@ func (r *ycbcrRaster) chroma(cb, cr []byte, y, x int) {
 // chromaRow is one row of both planes.
 type chromaRow struct{ cb, cr []byte }
 
-// row is chroma row y, of the given length.
-func (r *ycbcrRaster) row(y, length int) chromaRow {
+// plane is chroma row y, of the given length.
+func (r *ycbcrRaster) plane(y, length int) chromaRow {
 	at := y * r.m.CStride
 	return chromaRow{r.m.Cb[at : at+length], r.m.Cr[at : at+length]}
 }
@@ -47,7 +47,7 @@ func (r *ycbcrRaster) rows(y, length int) (near, far chromaRow) {
 	if y%2 == 0 {
 		other = max(y/2-1, 0)
 	}
-	return r.row(y/2, length), r.row(other, length)
+	return r.plane(y/2, length), r.plane(other, length)
 }
 
 // mixRows: (3·near + far + rounding) / 4, for halved rows alone.
@@ -72,7 +72,7 @@ func widen420(near, far chromaRow) widener { return widener{near, far, both(8), 
 // becomes 4/16 and 8/16.
 func widen422(row chromaRow) widener { return widener{row, row, both(4), both(8)} }
 
-func both(v uint64) uint64 { return v | v<<32 }
+func both(v byte) uint64 { return pair(v, v) }
 
 // pixels writes the picture columns from x on.
 func (w widener) pixels(cb, cr []byte, x int) {
@@ -100,12 +100,15 @@ func (w widener) pixels(cb, cr []byte, x int) {
 	}
 }
 
+// pair packs a value of either plane.
+func pair(cb, cr byte) uint64 { return uint64(cb) | uint64(cr)<<32 }
+
 // columnSums writes 3·near + far of the columns first … first+len(sums)−1.
 func (w widener) columnSums(sums []uint64, first int) {
 	near, far := w.near, w.far
 	last := len(near.cb) - 1
 	sum := func(at int) uint64 {
-		return 3*lanes(near.cb[at], near.cr[at]) + lanes(far.cb[at], far.cr[at])
+		return 3*pair(near.cb[at], near.cr[at]) + pair(far.cb[at], far.cr[at])
 	}
 	for len(sums) > 0 && first < 0 {
 		sums[0] = sum(0)
@@ -118,6 +121,6 @@ func (w widener) columnSums(sums []uint64, first int) {
 	nu, nv := near.cb[first:][:len(sums)], near.cr[first:][:len(sums)]
 	fu, fv := far.cb[first:][:len(sums)], far.cr[first:][:len(sums)]
 	for k := range sums {
-		sums[k] = 3*lanes(nu[k], nv[k]) + lanes(fu[k], fv[k])
+		sums[k] = 3*pair(nu[k], nv[k]) + pair(fu[k], fv[k])
 	}
 }

@@ -32,6 +32,17 @@ func slowWebP(y, u, v int32) [3]byte {
 	return [3]byte{level(l + high(v, 26149) - 14234), level(l - high(u, 6419) - high(v, 13320) + 8708), level(l + high(u, 33050) - 17685)}
 }
 
+// triples is a part of a row as red, green, blue.
+func triples(r raster, y, x0, x1 int) []byte {
+	row := make([]uint32, x1-x0)
+	r.row(row, y, x0, x1)
+	var b []byte
+	for _, v := range row {
+		b = append(b, byte(v), byte(v>>8), byte(v>>16))
+	}
+	return b
+}
+
 func TestColorTablesEqualTheFormulas(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -39,7 +50,7 @@ func TestColorTablesEqualTheFormulas(t *testing.T) {
 		slow  func(y, cb, cr int32) [3]byte
 	}{"jpeg": {jpegColors(), slowJPEG}, "webp": {webpColors(), slowWebP}} {
 		var luma, cbs, crs [256]byte
-		var got [3 * 256]byte
+		var got [256]uint32
 		for i := range luma {
 			luma[i] = byte(i)
 		}
@@ -50,8 +61,8 @@ func TestColorTablesEqualTheFormulas(t *testing.T) {
 				}
 				c.table.convert(got[:], luma[:], cbs[:], crs[:])
 				for y := range 256 {
-					if want := c.slow(int32(y), int32(cb), int32(cr)); [3]byte(got[3*y:]) != want {
-						t.Fatalf("%s: y %d, cb %d, cr %d: got %v, want %v", name, y, cb, cr, got[3*y:3*y+3], want)
+					if want := c.slow(int32(y), int32(cb), int32(cr)); got[y] != pixel(want[0], want[1], want[2]) {
+						t.Fatalf("%s: y %d, cb %d, cr %d: got %06x, want %x", name, y, cb, cr, got[y], want)
 					}
 				}
 			}
@@ -100,9 +111,7 @@ func TestChromaEqualsSlowTwin(t *testing.T) {
 					rgb := slowJPEG(int32(m.Y[m.YOffset(x, y)]), int32(cb), int32(cr))
 					want = append(want, rgb[:]...)
 				}
-				got := make([]byte, 3*(x1-x0))
-				r.rgb(got, y, x0, x1)
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(want, triples(r, y, x0, x1)); diff != "" {
 					t.Fatalf("%v, %d × %d, row %d, columns %d…%d (-want +got):\n%s", ratio, w, h, y, x0, x1, diff)
 				}
 			}
@@ -142,10 +151,7 @@ func TestRastersEqualAt(t *testing.T) {
 			t.Parallel()
 			fast, slow := newRaster(m), &anyRaster{m: m}
 			for y := range h {
-				got, want := make([]byte, 3*(w-2)), make([]byte, 3*(w-2))
-				fast.rgb(got, y, 1, w-1)
-				slow.rgb(want, y, 1, w-1)
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(triples(slow, y, 1, w-1), triples(fast, y, 1, w-1)); diff != "" {
 					t.Fatalf("row %d (-want +got):\n%s", y, diff)
 				}
 			}
@@ -153,19 +159,19 @@ func TestRastersEqualAt(t *testing.T) {
 	}
 }
 
-func TestOverWhite(t *testing.T) {
+func TestBlendWhite(t *testing.T) {
 	t.Parallel()
 	for v := range 256 {
 		for a := range 256 {
 			exact := (float64(v*a) + 255*float64(255-a)) / 255
-			if got := float64(overWhite(byte(v), byte(a))); got < exact-1 || got > exact+1 {
-				t.Fatalf("overWhite(%d, %d) = %v, want %.2f within 1", v, a, got, exact)
+			if got := float64(blendWhite(byte(v), byte(a))); got < exact-1 || got > exact+1 {
+				t.Fatalf("blendWhite(%d, %d) = %v, want %.2f within 1", v, a, got, exact)
 			}
 		}
-		if got := overWhite(byte(v), 255); got != byte(v) {
+		if got := blendWhite(byte(v), 255); got != byte(v) {
 			t.Fatalf("opaque %d became %d", v, got)
 		}
-		if got := overWhite(byte(v), 0); got != 255 {
+		if got := blendWhite(byte(v), 0); got != 255 {
 			t.Fatalf("clear %d became %d, want white", v, got)
 		}
 	}
@@ -176,9 +182,7 @@ func TestPremultiplied(t *testing.T) {
 	t.Parallel()
 	m := image.NewRGBA(image.Rect(0, 0, 2, 1))
 	copy(m.Pix, []byte{100, 0, 50, 128, 255, 255, 255, 0}) // the second is more than its alpha allows
-	got := make([]byte, 6)
-	newRaster(m).rgb(got, 0, 0, 2)
-	if diff := cmp.Diff([]byte{227, 127, 177, 255, 255, 255}, got); diff != "" {
+	if diff := cmp.Diff([]byte{227, 127, 177, 255, 255, 255}, triples(newRaster(m), 0, 0, 2)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -188,9 +192,7 @@ func TestPaletteIndexOutOfRange(t *testing.T) {
 	t.Parallel()
 	m := image.NewPaletted(image.Rect(0, 0, 1, 1), color.Palette{color.White})
 	m.Pix[0] = 200
-	got := make([]byte, 3)
-	newRaster(m).rgb(got, 0, 0, 1)
-	if diff := cmp.Diff([]byte{0, 0, 0}, got); diff != "" {
+	if diff := cmp.Diff([]byte{0, 0, 0}, triples(newRaster(m), 0, 0, 1)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -218,11 +220,8 @@ func TestOrient(t *testing.T) {
 		}
 		for y := range h {
 			for x := range w {
-				want, got := make([]byte, 3), make([]byte, 3)
-				r.rgb(want, y, x, x+1)
 				px, py := place(x, y)
-				o.rgb(got, py, px, px+1)
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(triples(r, y, x, x+1), triples(o, py, px, px+1)); diff != "" {
 					t.Fatalf("orientation %d, pixel (%d, %d) (-want +got):\n%s", turn, x, y, diff)
 				}
 			}

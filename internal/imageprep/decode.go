@@ -26,10 +26,11 @@ func (p *Picture) Height() int { _, h := p.rows.size(); return h }
 
 // AppendRow appends row y, 0 ≤ y < Height, as Width triples of red, green, blue.
 func (p *Picture) AppendRow(dst []byte, y int) []byte {
-	w := p.Width()
-	start := len(dst)
-	dst = append(dst, make([]byte, 3*w)...)
-	p.rows.rgb(dst[start:], y, 0, w)
+	row := make([]uint32, p.Width())
+	p.rows.row(row, y, 0, len(row))
+	for _, v := range row {
+		dst = append(dst, byte(v), byte(v>>8), byte(v>>16))
+	}
 	return dst
 }
 
@@ -92,7 +93,7 @@ func admit(data []byte, f format, turn int, lim Limits) error {
 	}
 	need := f.memory(data, config)
 	if turn != 1 {
-		need += 3 * int64(config.Width) * int64(config.Height)
+		need += 4 * int64(config.Width) * int64(config.Height)
 	}
 	if need > lim.MaxMemory {
 		return refuse("the %s picture needs %d MiB to decode, want at most %d MiB", f.name, need>>20, lim.MaxMemory>>20)

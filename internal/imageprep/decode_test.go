@@ -129,7 +129,7 @@ func TestMemoryLimit(t *testing.T) {
 		need int64
 	}{
 		"progressive":          {progressive, int64(5 * upright)},
-		"baseline, turned":     {baseline, int64(upright + 3*160*160)},
+		"baseline, turned":     {baseline, int64(upright + 4*160*160)},
 		"grey":                 {readGolden(t, "jpeg_gray.jpg"), 160 * 160},
 		"CMYK":                 {readGolden(t, "extra_cmyk.jpg"), 97 * 61 * 8},
 		"palette":              {readGolden(t, "gif_still.gif"), 160 * 160},
@@ -177,7 +177,7 @@ func TestSixteenBitPNG(t *testing.T) {
 		want []byte
 	}{
 		{grey, []byte{0x12, 0x12, 0x12, 0xfe, 0xfe, 0xfe}},
-		{rgb, []byte{0x10, 0x20, 0x30, 255, overWhite(0x80, 0x80), overWhite(0, 0x80)}},
+		{rgb, []byte{0x10, 0x20, 0x30, 255, blendWhite(0x80, 0x80), blendWhite(0, 0x80)}},
 	} {
 		var b bytes.Buffer
 		if err := png.Encode(&b, c.m); err != nil {

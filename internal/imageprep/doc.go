@@ -12,7 +12,8 @@
 // The method is that of Pillow, because the encoders were trained and measured behind
 // it: its two-pass convolution in 8-bit fixed point (libImaging/Resample.c), its alpha
 // arithmetic (AlphaComposite.c), libjpeg's triangle filter for chroma (jdsample.c) and
-// libwebp's colour matrix (dsp/yuv.h). Equal input gives tensors equal to Pillow's to
-// the bit, except where a decoder's own rounding differs: image/jpeg's inverse cosine
-// transform is off by at most one grey level.
+// libwebp's colour matrix (dsp/yuv.h). Equal pixels give tensors equal to Pillow's to the
+// bit, on every machine, with or without the AVX2 kernels. Where a decoder rounds
+// otherwise, as image/jpeg's inverse cosine transform does, they differ by a level here
+// and there; 16-bit grey, which Pillow saturates, keeps its high byte.
 package imageprep

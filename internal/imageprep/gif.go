@@ -27,7 +27,7 @@ func decodeGIF(data []byte) (raster, error) {
 	r := &frameRaster{frame: inner, at: frame.Bounds(), width: config.Width, height: config.Height, outside: inner.colors[0]}
 	for _, c := range frame.Palette {
 		if _, _, _, a := c.RGBA(); a == 0 {
-			r.outside = [3]byte{255, 255, 255}
+			r.outside = pixel(255, 255, 255)
 		}
 	}
 	return r, nil
@@ -39,24 +39,17 @@ type frameRaster struct {
 	frame         *palettedRaster
 	at            image.Rectangle
 	width, height int
-	outside       [3]byte
+	outside       uint32
 }
 
 func (r *frameRaster) size() (width, height int) { return r.width, r.height }
 
-func (r *frameRaster) rgb(dst []byte, y, x0, x1 int) {
-	from, to := max(x0, r.at.Min.X), min(x1, r.at.Max.X)
-	if y < r.at.Min.Y || y >= r.at.Max.Y || from >= to {
-		r.fill(dst[:3*(x1-x0)])
-		return
+func (r *frameRaster) row(dst []uint32, y, x0, x1 int) {
+	for i := range dst[:x1-x0] {
+		dst[i] = r.outside
 	}
-	r.fill(dst[:3*(from-x0)])
-	r.frame.rgb(dst[3*(from-x0):3*(to-x0)], y-r.at.Min.Y, from-r.at.Min.X, to-r.at.Min.X)
-	r.fill(dst[3*(to-x0) : 3*(x1-x0)])
-}
-
-func (r *frameRaster) fill(dst []byte) {
-	for i := range dst {
-		dst[i] = r.outside[i%3]
+	from, to := max(x0, r.at.Min.X), min(x1, r.at.Max.X)
+	if y >= r.at.Min.Y && y < r.at.Max.Y && from < to {
+		r.frame.row(dst[from-x0:to-x0], y-r.at.Min.Y, from-r.at.Min.X, to-r.at.Min.X)
 	}
 }

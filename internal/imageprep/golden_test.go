@@ -142,8 +142,7 @@ func TestAppendRow(t *testing.T) {
 	if len(row) != 2+3*p.Width() {
 		t.Fatalf("row has %d bytes, want %d", len(row), 2+3*p.Width())
 	}
-	want := make([]byte, 3*p.Width())
-	p.rows.rgb(want, p.Height()-1, 0, p.Width())
+	want := triples(p.rows, p.Height()-1, 0, p.Width())
 	if diff := cmp.Diff(append([]byte{1, 2}, want...), row); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
 	}

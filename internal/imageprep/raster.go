@@ -9,8 +9,14 @@ import (
 // pixels the centre crop needs about half.
 type raster interface {
 	size() (width, height int)
-	// rgb writes columns x0 ≤ x < x1 of row y to dst, which has room for 3·(x1−x0) bytes.
-	rgb(dst []byte, y, x0, x1 int)
+	// row writes columns x0 ≤ x < x1 of row y to dst, which has room for x1−x0 pixels. It is
+	// safe for concurrent use.
+	row(dst []uint32, y, x0, x1 int)
+}
+
+// pixel packs a colour the way all rows hold it: red in the lowest byte, the highest zero.
+func pixel(red, green, blue byte) uint32 {
+	return uint32(red) | uint32(green)<<8 | uint32(blue)<<16
 }
 
 // newRaster wraps whatever a decoder returned.
@@ -78,33 +84,34 @@ func (s *samples) from(y, x int) []byte {
 
 type grayRaster struct{ samples }
 
-func (r *grayRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *grayRaster) row(dst []uint32, y, x0, x1 int) {
 	src := r.from(y, x0)
-	for i := range x1 - x0 {
+	for i := range dst[:x1-x0] {
 		v := src[i*r.pixel]
-		dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
+		dst[i] = pixel(v, v, v)
 	}
 }
 
 // straightRaster has colours that are not multiplied by their alpha.
 type straightRaster struct{ samples }
 
-func (r *straightRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *straightRaster) row(dst []uint32, y, x0, x1 int) {
 	src := r.from(y, x0)
-	for i := range x1 - x0 {
+	for i := range dst[:x1-x0] {
 		p := src[i*r.pixel : i*r.pixel+3*r.sample+1]
-		d := dst[3*i : 3*i+3]
-		a := p[3*r.sample]
-		if a == 255 {
-			d[0], d[1], d[2] = p[0], p[r.sample], p[2*r.sample]
-			continue
+		dst[i] = pixel(p[0], p[r.sample], p[2*r.sample])
+		if a := p[3*r.sample]; a != 255 {
+			dst[i] = overWhite(dst[i], a)
 		}
-		d[0], d[1], d[2] = overWhite(p[0], a), overWhite(p[r.sample], a), overWhite(p[2*r.sample], a)
 	}
 }
 
 // overWhite lays a straight colour with alpha over white in Pillow's fixed point.
-func overWhite(v, alpha byte) byte {
+func overWhite(p uint32, alpha byte) uint32 {
+	return pixel(blendWhite(byte(p), alpha), blendWhite(byte(p>>8), alpha), blendWhite(byte(p>>16), alpha))
+}
+
+func blendWhite(v, alpha byte) byte {
 	const bits = 7
 	a := uint32(alpha)
 	t := uint32(v)*(a<<bits) + 255*((255-a)<<bits) + 0x80<<bits
@@ -114,50 +121,55 @@ func overWhite(v, alpha byte) byte {
 // premultipliedRaster has colours that are already multiplied by their alpha.
 type premultipliedRaster struct{ samples }
 
-func (r *premultipliedRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *premultipliedRaster) row(dst []uint32, y, x0, x1 int) {
 	src := r.from(y, x0)
-	for i := range x1 - x0 {
+	for i := range dst[:x1-x0] {
 		p := src[i*r.pixel : i*r.pixel+3*r.sample+1]
-		d := dst[3*i : 3*i+3]
 		white := 255 - int(p[3*r.sample])
-		d[0] = byte(min(255, int(p[0])+white))
-		d[1] = byte(min(255, int(p[r.sample])+white))
-		d[2] = byte(min(255, int(p[2*r.sample])+white))
+		lighten := func(v byte) byte { return byte(min(255, int(v)+white)) }
+		dst[i] = pixel(lighten(p[0]), lighten(p[r.sample]), lighten(p[2*r.sample]))
 	}
 }
 
 // cmykRaster: 255 is full ink. Without a colour profile, as Pillow: (255−c)·(255−k)/255.
 type cmykRaster struct{ samples }
 
-func (r *cmykRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *cmykRaster) row(dst []uint32, y, x0, x1 int) {
 	src := r.from(y, x0)
-	for i := range x1 - x0 {
-		light := 255 - int(src[4*i+3])
-		for c := range 3 {
-			ink := int(src[4*i+c])*light + 128
-			dst[3*i+c] = byte(max(0, light-(ink+ink>>8)>>8))
+	for i := range dst[:x1-x0] {
+		p := src[4*i : 4*i+4]
+		light := 255 - int(p[3])
+		through := func(ink byte) byte {
+			t := int(ink)*light + 128
+			return byte(max(0, light-(t+t>>8)>>8))
 		}
+		dst[i] = pixel(through(p[0]), through(p[1]), through(p[2]))
 	}
 }
 
 type palettedRaster struct {
 	samples
-	colors [256][3]byte
+	colors [256]uint32
 }
 
-func (r *palettedRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *palettedRaster) row(dst []uint32, y, x0, x1 int) {
 	for i, index := range r.from(y, x0)[:x1-x0] {
-		copy(dst[3*i:3*i+3], r.colors[index][:])
+		dst[i] = r.colors[index]
 	}
 }
 
 // overWhitePalette has room for every index: one beyond the palette is black, not a panic.
-func overWhitePalette(p color.Palette) (colors [256][3]byte) {
+func overWhitePalette(p color.Palette) (colors [256]uint32) {
 	for i, c := range p[:min(len(p), 256)] {
-		n := color.NRGBAModel.Convert(c).(color.NRGBA)
-		colors[i] = [3]byte{overWhite(n.R, n.A), overWhite(n.G, n.A), overWhite(n.B, n.A)}
+		colors[i] = opaque(c)
 	}
 	return colors
+}
+
+// opaque is any colour over white.
+func opaque(c color.Color) uint32 {
+	n := color.NRGBAModel.Convert(c).(color.NRGBA)
+	return overWhite(pixel(n.R, n.G, n.B), n.A)
 }
 
 // anyRaster is slow and right, for image types that no decoder returns today.
@@ -165,10 +177,9 @@ type anyRaster struct{ m image.Image }
 
 func (r *anyRaster) size() (width, height int) { return r.m.Bounds().Dx(), r.m.Bounds().Dy() }
 
-func (r *anyRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *anyRaster) row(dst []uint32, y, x0, x1 int) {
 	b := r.m.Bounds()
-	for i := range x1 - x0 {
-		n := color.NRGBAModel.Convert(r.m.At(b.Min.X+x0+i, b.Min.Y+y)).(color.NRGBA)
-		dst[3*i], dst[3*i+1], dst[3*i+2] = overWhite(n.R, n.A), overWhite(n.G, n.A), overWhite(n.B, n.A)
+	for i := range dst[:x1-x0] {
+		dst[i] = opaque(r.m.At(b.Min.X+x0+i, b.Min.Y+y))
 	}
 }

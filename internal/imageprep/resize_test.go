@@ -12,16 +12,10 @@ import (
 // noise is a raster of random pixels, with flat black and white parts to provoke overshoot.
 func noise(seed uint64, w, h int) *packedRaster {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	r := &packedRaster{pix: make([]byte, 3*w*h), width: w, height: h}
+	value := func() byte { return byte(min(max(rng.IntN(512)-128, 0), 255)) }
+	r := &packedRaster{pix: make([]uint32, w*h), width: w, height: h}
 	for i := range r.pix {
-		switch rng.IntN(4) {
-		case 0:
-			r.pix[i] = 255
-		case 1:
-			r.pix[i] = 0
-		default:
-			r.pix[i] = byte(rng.IntN(256))
-		}
+		r.pix[i] = pixel(value(), value(), value())
 	}
 	return r
 }
@@ -36,7 +30,7 @@ var shapes = []struct{ w, h, short, crop int }{
 // (exact false) or in float64 without any rounding between (exact true).
 func slowCrop(r *packedRaster, short, crop int, exact bool) []byte {
 	w, h := scaled(r.width, r.height, short)
-	mid := slowAxis(func(i, y, c int) float64 { return float64(r.pix[3*(y*r.width+i)+c]) }, r.width, w, crop, r.height, exact)
+	mid := slowAxis(func(i, y, c int) float64 { return float64(byte(r.pix[y*r.width+i] >> (8 * c))) }, r.width, w, crop, r.height, exact)
 	out := slowAxis(func(i, x, c int) float64 { return mid[x][i][c] }, r.height, h, crop, crop, exact)
 	flat := make([]byte, 3*crop*crop)
 	for c := range 3 {
@@ -142,10 +136,10 @@ func compareExact(t *testing.T, got, want []byte) {
 // Without overshoot nothing clips, and exact arithmetic is at most two roundings away.
 func TestTensorOfSmoothPictureIsExact(t *testing.T) {
 	t.Parallel()
-	r := &packedRaster{pix: make([]byte, 3*90*70), width: 90, height: 70}
+	r := &packedRaster{pix: make([]uint32, 90*70), width: 90, height: 70}
 	for y := range 70 {
 		for x := range 90 {
-			copy(r.pix[3*(90*y+x):], []byte{byte(50 + x), byte(60 + y), byte(40 + x + y)})
+			r.pix[90*y+x] = pixel(byte(50+x), byte(60+y), byte(40+x+y))
 		}
 	}
 	for _, short := range []int{20, 64, 70, 100} {
@@ -159,7 +153,7 @@ func TestTensorOfSmoothPictureIsExact(t *testing.T) {
 }
 
 // The two sums in a word must not touch: every weight set stays below the bound that the
-// comment at lanes claims, for every scale in use.
+// comment in kernels.go claims, for every scale in use.
 func TestWeightsStayWithinTheirLanes(t *testing.T) {
 	t.Parallel()
 	for _, s := range []struct{ in, out, from, n int }{
@@ -180,6 +174,47 @@ func TestWeightsStayWithinTheirLanes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The kernels in use give the bytes of the plain ones.
+func TestKernelsEqualPlain(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(9, 9))
+	fast, plain := newKernels(), plainKernels()
+	for _, s := range shapes {
+		across := newTaps(s.w, max(s.w*s.short/min(s.w, s.h), s.crop), 0, s.crop)
+		words := (s.crop + 7) / 8 * 4
+		columns := randomWords(rng, across.inputs+across.width)
+		var rows [4][]uint64
+		for i := range rows {
+			rows[i] = make([]uint64, words)
+		}
+		fast.horizontal(rows[0], rows[1], columns, across)
+		plain.horizontal(rows[2], rows[3], columns, across)
+		if diff := cmp.Diff(rows[2:], rows[:2]); diff != "" {
+			t.Fatalf("%+v, horizontal (-plain +fast):\n%s", s, diff)
+		}
+		ring := randomWords(rng, 9*words)
+		places := make([]int, across.width)
+		for k := range places {
+			places[k] = rng.IntN(9) * words
+		}
+		fast.vertical(rows[0], ring, places, across.of(0))
+		plain.vertical(rows[2], ring, places, across.of(0))
+		if diff := cmp.Diff(rows[2], rows[0]); diff != "" {
+			t.Fatalf("%+v, vertical (-plain +fast):\n%s", s, diff)
+		}
+	}
+}
+
+// randomWords are words of two pixels, with more black and white than chance would give.
+func randomWords(rng *rand.Rand, n int) []uint64 {
+	r := noise(rng.Uint64(), 2*n, 1)
+	words := make([]uint64, n)
+	for i := range words {
+		words[i] = uint64(r.pix[2*i]) | uint64(r.pix[2*i+1])<<32
+	}
+	return words
 }
 
 func TestScaled(t *testing.T) {

@@ -16,14 +16,14 @@ func (p *Picture) Tensor(rule Rule) []float32 {
 	levels := [3][256]float32{rule.levels(0), rule.levels(1), rule.levels(2)}
 	tensor := make([]float32, rule.Len())
 	plane := rule.Crop * rule.Crop
-	row := make([]byte, 2*s.half)
+	row := make([]uint64, s.words)
 	for y := range rule.Crop {
 		s.row(row, y)
 		at := y * rule.Crop
 		red, green, blue := tensor[at:at+rule.Crop], tensor[plane+at:][:rule.Crop], tensor[2*plane+at:][:rule.Crop]
 		for x := range red {
-			rgb := row[3*x : 3*x+3]
-			red[x], green[x], blue[x] = levels[0][rgb[0]], levels[1][rgb[1]], levels[2][rgb[2]]
+			rgb := row[x/2] >> (x % 2 * 32)
+			red[x], green[x], blue[x] = levels[0][rgb&255], levels[1][rgb>>8&255], levels[2][rgb>>16&255]
 		}
 	}
 	return tensor

@@ -36,13 +36,11 @@ type alphaRaster struct {
 	stride int
 }
 
-func (r *alphaRaster) rgb(dst []byte, y, x0, x1 int) {
-	r.ycbcrRaster.rgb(dst, y, x0, x1)
+func (r *alphaRaster) row(dst []uint32, y, x0, x1 int) {
+	r.ycbcrRaster.row(dst, y, x0, x1)
 	for i, a := range r.alpha[y*r.stride+x0 : y*r.stride+x1] {
 		if a != 255 {
-			for c := range 3 {
-				dst[3*i+c] = overWhite(dst[3*i+c], a)
-			}
+			dst[i] = overWhite(dst[i], a)
 		}
 	}
 }

@@ -14,13 +14,13 @@ func (r *ycbcrRaster) size() (width, height int) { return r.width, r.height }
 // span is how many pixels are converted at a time, in buffers on the stack.
 const span = 256
 
-func (r *ycbcrRaster) rgb(dst []byte, y, x0, x1 int) {
+func (r *ycbcrRaster) row(dst []uint32, y, x0, x1 int) {
 	var cb, cr [span]byte
 	for x := x0; x < x1; x += span {
 		n := min(span, x1-x)
 		r.chroma(cb[:n], cr[:n], y, x)
 		luma := r.m.Y[y*r.m.YStride+x:]
-		r.colors.convert(dst[3*(x-x0):3*(x-x0+n)], luma[:n], cb[:n], cr[:n])
+		r.colors.convert(dst[x-x0:x-x0+n], luma[:n], cb[:n], cr[:n])
 	}
 }
 
@@ -82,19 +82,13 @@ func webpColors() *colorTable {
 	return t
 }
 
-// convert writes len(luma) RGB triples.
-func (t *colorTable) convert(dst, luma, cb, cr []byte) {
-	cb, cr = cb[:len(luma)], cr[:len(luma)]
+// convert writes len(dst) pixels.
+func (t *colorTable) convert(dst []uint32, luma, cb, cr []byte) {
+	luma, cb, cr = luma[:len(dst)], cb[:len(dst)], cr[:len(dst)]
 	red, green, blue := t.red&63, t.green&63, t.blue&63
-	for i, l := range luma {
-		if len(dst) < 3 {
-			return // never; tells the compiler the bounds
-		}
-		sum := t.luma[l] + t.cb[cb[i]] + t.cr[cr[i]]
-		dst[0] = t.clipped[sum>>red&2047]
-		dst[1] = t.clipped[sum>>green&2047]
-		dst[2] = t.clipped[sum>>blue&2047]
-		dst = dst[3:]
+	for i := range dst {
+		sum := t.luma[luma[i]] + t.cb[cb[i]] + t.cr[cr[i]]
+		dst[i] = pixel(t.clipped[sum>>red&2047], t.clipped[sum>>green&2047], t.clipped[sum>>blue&2047])
 	}
 }
 

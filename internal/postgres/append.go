@@ -53,7 +53,7 @@ func (d *interactionDraft) fail(err error) {
 // giveUp settles a draft that nobody knows the outcome of, or that was never tried.
 func (d *interactionDraft) giveUp(err error) {
 	if errors.Is(err, context.DeadlineExceeded) { // the batch's own, not a caller's
-		err = fmt.Errorf("%w: %w", recsys.ErrUnavailable, err)
+		err = fmt.Errorf("%w: %v", recsys.ErrUnavailable, err)
 	}
 	d.fail(err)
 	d.call.givenUp++

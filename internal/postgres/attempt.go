@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,7 +31,7 @@ func (s *Store) again(ctx context.Context, what string, try func() error) error 
 		if s.closed.Load() {
 			return fault(ctx, what, errClosed)
 		}
-		before := s.healer.generation.Load()
+		before := s.healer.heals()
 		err := try()
 		var final onceError
 		switch {
@@ -57,19 +57,41 @@ func (s *Store) again(ctx context.Context, what string, try func() error) error 
 	}
 }
 
-// healer brings the server back, one caller at a time.
+// healer brings the server back. One attempt runs at a time, for everybody who lost it, and
+// independent of how long any of them can wait: callers with short deadlines must not start a
+// server over and over without letting it come up.
 type healer struct {
-	ensure     func(context.Context) error
-	turn       chan struct{} // holds one token
-	generation atomic.Int64  // how often ensure has succeeded
+	ensure func() error // nil: nobody can
+	done   sync.WaitGroup
+
+	mu         sync.Mutex
+	running    *healing
+	generation int64 // how often ensure has succeeded
 }
 
-func newHealer(ensure func(context.Context) error) *healer {
-	return &healer{ensure: ensure, turn: make(chan struct{}, 1)}
+type healing struct {
+	finished chan struct{}
+	err      error
 }
 
-// heal returns nil if another attempt makes sense. generation is what it was before the attempt
-// that failed: if somebody has healed since, there is nothing left to do.
+// newHealer returns a healer that works until life ends.
+func newHealer(life context.Context, ensure func(context.Context) error) *healer {
+	h := new(healer)
+	if ensure != nil {
+		h.ensure = func() error { return ensure(life) }
+	}
+	return h
+}
+
+// heals tells how often the server was brought back.
+func (h *healer) heals() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.generation
+}
+
+// heal returns nil if another attempt makes sense. generation is what heals said before the
+// attempt that failed: if the server was brought back since, there is nothing left to do.
 func (h *healer) heal(ctx context.Context, generation int64, lost int, cause error) error {
 	if h.ensure == nil {
 		switch {
@@ -80,23 +102,44 @@ func (h *healer) heal(ctx context.Context, generation int64, lost int, cause err
 		}
 		return errors.New("nobody to start it")
 	}
+	current := h.join(generation)
+	if current == nil {
+		return nil
+	}
 	select {
-	case h.turn <- struct{}{}:
+	case <-current.finished:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-h.turn }()
-	if h.generation.Load() != generation {
-		return nil
-	}
-	if err := h.ensure(ctx); err != nil {
-		return err
-	}
-	h.generation.Add(1)
-	if lost == 0 {
-		return nil
+	if current.err != nil || lost == 0 {
+		return current.err
 	}
 	return pause(ctx, firstPause<<lost)
+}
+
+// join returns the attempt that runs, or starts one; nil if the server was brought back since.
+func (h *healer) join(generation int64) *healing {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.generation != generation {
+		return nil
+	}
+	if h.running != nil {
+		return h.running
+	}
+	current := &healing{finished: make(chan struct{})}
+	h.running = current
+	h.done.Go(func() {
+		current.err = h.ensure()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.running = nil
+		if current.err == nil {
+			h.generation++
+		}
+		close(current.finished)
+	})
+	return current
 }
 
 // pause waits; an error means that ctx ended first.

@@ -181,62 +181,88 @@ func (r *replica) follow(t *testing.T, s *postgres.Store) {
 	r.catalogSeq, r.interactionSeq = changes.CatalogSeq, changes.InteractionSeq
 }
 
-// The measured trap: a follower of numbers taken early loses what commits late. Eight writers
-// on two stores write, replace and delete items and record interactions while a replica
-// follows; whatever was acknowledged before a look must be in it after the look.
-func TestFollowerMissesNothing(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	stores := []*postgres.Store{b.Store, openStore(t, b.url)}
-	var mu sync.Mutex
-	acknowledged := make(map[string]int64) // interaction → change number
-	var catalog []int64
-	var highest, highestInteraction int64
-	done := make(chan struct{})
+// crowd writes items and interactions and keeps what was acknowledged.
+type crowd struct {
+	mu           sync.Mutex
+	interactions map[string]int64 // change number by name
+	catalog      []int64          // change numbers
+}
+
+// numbers returns the highest change numbers that were acknowledged, and the interactions.
+func (c *crowd) numbers() (catalog, interaction int64, interactions map[string]int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, seq := range c.interactions {
+		interaction = max(interaction, seq)
+	}
+	return slices.Max(append(c.catalog, 0)), interaction, maps.Clone(c.interactions)
+}
+
+// write does one thing at random: it puts two items, deletes one or records an interaction.
+func (c *crowd) write(ctx context.Context, s *postgres.Store, random *rand.Rand, name string) error {
+	itemID := fmt.Sprint("item", random.IntN(20))
+	var catalogSeq, interactionSeq int64
+	switch random.IntN(4) {
+	case 0:
+		results, err := s.PutItems(ctx, []engine.ItemWrite{itemNamed(itemID), itemNamed(name)})
+		if err != nil {
+			return err
+		}
+		catalogSeq = results[0].Seq
+	case 1:
+		seq, err := s.DeleteItem(ctx, itemID, recsys.RequestID{})
+		if err != nil && !errors.Is(err, recsys.ErrNotFound) {
+			return err
+		}
+		catalogSeq = seq
+	default:
+		in := view(recsys.User("u"), itemID, random.IntN(100))
+		in.RecommendationID = name
+		results, err := s.PutInteractions(ctx, []engine.InteractionWrite{{Interaction: in}})
+		if err != nil {
+			return err
+		}
+		interactionSeq = results[0].Seq
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if catalogSeq > 0 {
+		c.catalog = append(c.catalog, catalogSeq)
+	}
+	if interactionSeq > 0 {
+		c.interactions[name] = interactionSeq
+	}
+	return nil
+}
+
+// start lets eight writers work on two stores; the channel closes when they are done.
+func (c *crowd) start(t *testing.T, stores ...*postgres.Store) <-chan struct{} {
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
-			store, random := stores[worker%2], rand.New(rand.NewPCG(uint64(worker), 1))
+			random := rand.New(rand.NewPCG(uint64(worker), 1))
 			for i := range 60 {
-				name := fmt.Sprint(worker, "/", i)
-				switch random.IntN(4) {
-				case 0:
-					results, err := store.PutItems(t.Context(), []engine.ItemWrite{itemNamed(fmt.Sprint("item", random.IntN(20))), itemNamed(name)})
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					mu.Lock()
-					catalog, highest = append(catalog, results[0].Seq), max(highest, results[0].Seq)
-					mu.Unlock()
-				case 1:
-					seq, err := store.DeleteItem(t.Context(), fmt.Sprint("item", random.IntN(20)), recsys.RequestID{})
-					if err != nil && !errors.Is(err, recsys.ErrNotFound) {
-						t.Error(err)
-						return
-					}
-					mu.Lock()
-					if err == nil {
-						catalog, highest = append(catalog, seq), max(highest, seq)
-					}
-					mu.Unlock()
-				default:
-					in := view(recsys.User("u"), fmt.Sprint("item", random.IntN(20)), i)
-					in.RecommendationID = name
-					results, err := store.PutInteractions(t.Context(), []engine.InteractionWrite{{Interaction: in}})
-					if err != nil || results[0].Err != nil {
-						t.Error(results, err)
-						return
-					}
-					mu.Lock()
-					acknowledged[name], highestInteraction = results[0].Seq, max(highestInteraction, results[0].Seq)
-					mu.Unlock()
+				if err := c.write(t.Context(), stores[worker%len(stores)], random, fmt.Sprint(worker, "/", i)); err != nil {
+					t.Error(err)
+					return
 				}
 			}
 		})
 	}
+	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
+	return done
+}
+
+// The measured trap: a follower of numbers taken early loses what commits late. Eight writers
+// write while a replica follows; whatever was acknowledged before a look must be in it after
+// the look, once.
+func TestFollowerMissesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := &crowd{interactions: make(map[string]int64)}
 	r := load(t, b.Store)
+	done := c.start(t, b.Store, openStore(t, b.url))
 	looks := 0
 	for last := false; !last; looks++ {
 		select {
@@ -244,16 +270,13 @@ func TestFollowerMissesNothing(t *testing.T) {
 			last = true
 		default:
 		}
-		mu.Lock()
-		before, wanted, wantedInteraction := maps.Clone(acknowledged), highest, highestInteraction
-		mu.Unlock()
-		start := r.interactionSeq
+		catalog, interaction, before := c.numbers()
 		r.follow(t, b.Store)
-		if r.catalogSeq < wanted || r.interactionSeq < wantedInteraction {
-			t.Errorf("after a look at %d, %d; acknowledged %d, %d", r.catalogSeq, r.interactionSeq, wanted, wantedInteraction)
+		if r.catalogSeq < catalog || r.interactionSeq < interaction {
+			t.Errorf("after a look at %d, %d; acknowledged %d, %d", r.catalogSeq, r.interactionSeq, catalog, interaction)
 		}
 		for name, seq := range before {
-			if seq > start && r.applied[name] != 1 {
+			if r.applied[name] != 1 {
 				t.Errorf("interaction %s of change %d was applied %d times", name, seq, r.applied[name])
 			}
 		}
@@ -263,14 +286,15 @@ func TestFollowerMissesNothing(t *testing.T) {
 	if diff := gocmp.Diff(fresh, r, gocmp.AllowUnexported(replica{})); diff != "" {
 		t.Errorf("load and %d looks differ (load, followed):\n%s", looks, diff)
 	}
-	slices.Sort(catalog)
-	for i, seq := range catalog {
+	slices.Sort(c.catalog)
+	for i, seq := range c.catalog {
 		if seq != int64(i+1) {
-			t.Fatalf("catalogue change numbers have a gap or a repetition at %d: %v", i, catalog)
+			t.Fatalf("catalogue change numbers have a gap or a repetition at %d: %v", i, c.catalog)
 		}
 	}
-	if n := b.number(t, `SELECT count(DISTINCT seq) FROM interaction`); n != highestInteraction || len(acknowledged) == 0 {
-		t.Errorf("%d interaction changes, the highest is %d", n, highestInteraction)
+	_, highest, _ := c.numbers()
+	if n := b.number(t, `SELECT count(DISTINCT seq) FROM interaction`); n != highest || n == 0 {
+		t.Errorf("%d interaction changes, the highest is %d", n, highest)
 	}
 }
 
@@ -356,8 +380,10 @@ func TestWaitWakes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := openStore(t, b.url)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // not to hang when nothing wakes
+	defer cancel()
 	// The first returns once listening has begun, the next only for news.
-	if err := other.Wait(t.Context(), time.Hour); err != nil {
+	if err := other.Wait(ctx, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	for _, write := range []func(){
@@ -371,7 +397,7 @@ func TestWaitWakes(t *testing.T) {
 	} {
 		woken := make(chan error, 2)
 		for range 2 {
-			go func() { woken <- other.Wait(t.Context(), time.Hour) }()
+			go func() { woken <- other.Wait(ctx, time.Hour) }()
 		}
 		write()
 		if err := <-woken; err != nil {

@@ -25,7 +25,7 @@ type Config struct {
 	// included; whole-table reads are exempt.
 	StatementTimeout time.Duration
 	// Ensure, if set, is called when the server cannot be reached, and brings it back or says
-	// why it cannot. It is never called twice at a time.
+	// why it cannot. It is never called twice at a time; its context ends with the store.
 	Ensure func(context.Context) error
 	// Log receives what no caller can be told; nil drops it.
 	Log *slog.Logger

@@ -47,10 +47,16 @@ func fault(ctx context.Context, what string, err error) error {
 	if isSentinel(err) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if sentinel := sentinelOf(err); sentinel != nil {
-		return fmt.Errorf("%s: %w: %w", what, sentinel, err)
+	sentinel := sentinelOf(err)
+	switch {
+	case sentinel == nil:
+		return fmt.Errorf("%s: %w", what, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		// A deadline of this package, such as that for connecting: no errors.Is of a caller may
+		// take it for its own.
+		return fmt.Errorf("%s: %w: %v", what, sentinel, err)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w: %w", what, sentinel, err)
 }
 
 func isSentinel(err error) bool {
@@ -77,7 +83,7 @@ func sentinelOf(err error) error {
 	case "":
 		var connect *pgconn.ConnectError
 		if errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-			return recsys.ErrUnavailable // a deadline of this package: fault has looked at the caller's
+			return recsys.ErrUnavailable // fault has looked at the caller's context
 		}
 		return nil
 	case "23505": // unique_violation

@@ -170,7 +170,7 @@ func TestListInteractionsPages(t *testing.T) {
 		for _, limit := range []int{1, 7, 100} {
 			var got []recsys.Interaction
 			q := c.q
-			for q.Limit = limit; ; {
+			for q.Limit = limit; len(got) <= len(writes); {
 				page, err := b.ListInteractions(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -161,13 +162,13 @@ func (s *Store) DeleteItem(ctx context.Context, itemID string, request recsys.Re
 		}
 		var digest []byte
 		err := tx.QueryRow(ctx, `DELETE FROM item WHERE item_id = $1 RETURNING image_digest`, itemID).Scan(&digest)
-		if err == pgx.ErrNoRows && unknown {
+		if errors.Is(err, pgx.ErrNoRows) && unknown {
 			seq, err = deletedAt(ctx, tx, itemID) // by the commit whose outcome was unknown
 			if err == nil {
 				return errNothing
 			}
 		}
-		if err == pgx.ErrNoRows {
+		if errors.Is(err, pgx.ErrNoRows) {
 			return &recsys.FieldError{Field: "item_id", Reason: "is not registered", Err: recsys.ErrNotFound}
 		}
 		if err != nil {

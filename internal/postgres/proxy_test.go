@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"net/url"
@@ -26,8 +27,23 @@ type proxy struct {
 	server, network string
 	armed           atomic.Pointer[cut]
 	cuts            atomic.Int64
+	down            atomic.Bool // accepts nobody
 	mu              sync.Mutex
 	open            []net.Conn
+}
+
+// lose makes the server unreachable.
+func (p *proxy) lose() {
+	p.down.Store(true)
+	p.hangUp()
+}
+
+func (p *proxy) hangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.open {
+		conn.Close()
+	}
 }
 
 type cut struct{ mark, trigger []byte }
@@ -57,11 +73,7 @@ func newProxy(t *testing.T, dsn string) (*proxy, string) {
 	var done sync.WaitGroup
 	t.Cleanup(func() {
 		listener.Close()
-		p.mu.Lock()
-		for _, conn := range p.open {
-			conn.Close()
-		}
-		p.mu.Unlock()
+		p.lose()
 		done.Wait()
 	})
 	done.Go(func() {
@@ -87,16 +99,18 @@ func pgNetwork(c *pgx.ConnConfig) (network, address string) {
 }
 
 func (p *proxy) serve(client net.Conn) {
+	defer client.Close()
 	server, err := net.Dial(p.network, p.server)
 	if err != nil {
-		client.Close()
 		return
 	}
+	defer server.Close()
 	p.mu.Lock()
 	p.open = append(p.open, client, server)
 	p.mu.Unlock()
-	defer client.Close()
-	defer server.Close()
+	if p.down.Load() {
+		return
+	}
 	var lose atomic.Bool // drop the server's next answer and hang up
 	go func() {
 		buffer := make([]byte, 1<<16)
@@ -261,6 +275,51 @@ func TestLostRead(t *testing.T) {
 	slices.Sort(got)
 	if len(slices.Compact(got)) != len(got) {
 		t.Error("rows were handed out twice")
+	}
+}
+
+// A caller that cannot wait for the server leaves; the attempt to bring it back goes on for the
+// others.
+func TestEnsureOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p, dsn := newProxy(t, b.url)
+	c := config(t, dsn)
+	began, proceed := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	c.Ensure = func(ctx context.Context) error {
+		if calls.Add(1) == 1 {
+			close(began)
+		}
+		select {
+		case <-proceed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		p.down.Store(false)
+		return nil
+	}
+	store := openConfig(t, c)
+	p.lose()
+	hasty, leave := context.WithCancel(t.Context())
+	answers := make(chan error, 2)
+	go func() { answers <- store.Ping(hasty) }()
+	<-began
+	leave()
+	if err := <-answers; !errors.Is(err, context.Canceled) {
+		t.Errorf("hasty caller: %v", err)
+	}
+	for range 2 {
+		go func() { answers <- store.Ping(t.Context()) }()
+	}
+	close(proceed)
+	for range 2 {
+		if err := <-answers; err != nil {
+			t.Errorf("patient caller: %v", err)
+		}
+	}
+	if calls.Load() != 1 {
+		t.Errorf("Ensure was called %d times", calls.Load())
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,84 +143,83 @@ func TestSpaceErrors(t *testing.T) {
 
 func second[A any](_ A, err error) error { return err }
 
-// While spaces are exchanged under running writers, every item either has the vector of its
-// present content in the live space or none.
+// embedded is the vector of an item of a certain content in a certain space.
+func embedded(space recsys.SpaceID, it recsys.Item) []float32 {
+	var n float32
+	fmt.Sscan(it.Title, &n)
+	return []float32{float32(space), n}
+}
+
+// exchange makes a new space from what Load returns, activates it, and checks that every item
+// either has the vector of its present content or none.
+func exchange(t *testing.T, b *bundle) recsys.SpaceID {
+	t.Helper()
+	id, err := b.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "e", Dims: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	var vectors [][]float32
+	head, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+		ids, vectors = append(ids, row.Item.ItemID), append(vectors, embedded(id, row.Item))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.PutVectors(t.Context(), id, ids, vectors); err != nil {
+		t.Fatal(err)
+	}
+	err = b.ActivateSpace(t.Context(), id, head.CatalogSeq, func(rows []engine.ItemRow) (out [][]float32, err error) {
+		for _, row := range rows {
+			out = append(out, embedded(id, row.Item))
+		}
+		return out, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+		if want := embedded(id, row.Item); row.Vector != nil && !slices.Equal(want, row.Vector) {
+			t.Errorf("item %s has the vector %v, want %v or none", row.Item.ItemID, row.Vector, want)
+		}
+		return nil
+	})
+	if err != nil || after.Space.ID != id {
+		t.Fatalf("live space %+v, %v", after.Space, err)
+	}
+	return id
+}
+
+// While spaces are exchanged, writers embed in the space that they think is live, often one
+// that no longer is.
 func TestActivateSpaceWhileWritersRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := openStore(t, b.url)
-	known := activeSpace(t, b.Store, 2)
-	embed := func(space recsys.SpaceID, title string) []float32 {
-		var n float32
-		fmt.Sscan(title, &n)
-		return []float32{float32(space), n}
-	}
-	var mu sync.Mutex // guards known, which writers may read too late on purpose
+	var known atomic.Int64
+	known.Store(int64(activeSpace(t, b.Store, 2)))
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {
-			mu.Lock()
-			space := known
-			mu.Unlock()
+			var space recsys.SpaceID
 			for i := 0; ctx.Err() == nil; i++ {
+				if i%5 == 0 {
+					space = recsys.SpaceID(known.Load())
+				}
 				w := engine.ItemWrite{Item: recsys.Item{ItemID: fmt.Sprint("item", (i+worker)%7), Title: fmt.Sprint(i)}, Space: space}
-				w.Vector = embed(space, w.Item.Title)
+				w.Vector = embedded(space, w.Item)
 				if _, err := other.PutItems(t.Context(), []engine.ItemWrite{w}); err != nil {
 					t.Error(err)
 					return
 				}
-				if i%5 == 0 {
-					mu.Lock()
-					space = known
-					mu.Unlock()
-				}
 			}
 		})
 	}
-	for round := range 6 {
-		id, err := b.CreateSpace(t.Context(), recsys.SpaceRecord{Encoder: "e", Dims: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ids []string
-		var vectors [][]float32
-		head, err := b.Load(t.Context(), func(row engine.ItemRow) error {
-			ids, vectors = append(ids, row.Item.ItemID), append(vectors, embed(id, row.Item.Title))
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.PutVectors(t.Context(), id, ids, vectors); err != nil {
-			t.Fatal(err)
-		}
-		err = b.ActivateSpace(t.Context(), id, head.CatalogSeq, func(rows []engine.ItemRow) (out [][]float32, err error) {
-			for _, row := range rows {
-				out = append(out, embed(id, row.Item.Title))
-			}
-			return out, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		with := 0
-		after, err := b.Load(t.Context(), func(row engine.ItemRow) error {
-			if row.Vector != nil {
-				with++
-				if diff := cmp.Diff(embed(id, row.Item.Title), row.Vector); diff != "" {
-					t.Errorf("round %d, item %s has the vector of something else (want, got):\n%s", round, row.Item.ItemID, diff)
-				}
-			}
-			return nil
-		})
-		if err != nil || after.Space.ID != id {
-			t.Fatalf("live space %+v, %v", after.Space, err)
-		}
-		mu.Lock()
-		known = id
-		mu.Unlock()
+	for range 6 {
+		known.Store(int64(exchange(t, b)))
 	}
 	stop()
 	wg.Wait()

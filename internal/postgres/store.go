@@ -57,7 +57,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{pool: pool, log: log, healer: newHealer(config.Ensure), stop: stop, writers: map[string]chan struct{}{
+	s := &Store{pool: pool, log: log, healer: newHealer(life, config.Ensure), stop: stop, writers: map[string]chan struct{}{
 		catalogLog:     make(chan struct{}, config.MaxConns/4),
 		interactionLog: make(chan struct{}, max(1, config.MaxConns/8)), // beside the committer
 	}}
@@ -65,6 +65,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err := s.checkServer(ctx); err != nil {
 		s.bell.close()
 		stop()
+		s.healer.done.Wait()
 		pool.Close()
 		return nil, err
 	}
@@ -97,11 +98,11 @@ func poolConfig(config Config) (*pgxpool.Config, error) {
 	return pooled, nil
 }
 
-// durable makes acknowledged mean on disk, whatever the server's default; stronger settings
-// (remote_write, remote_apply) stay.
+// durable makes acknowledged mean on disk, whatever the server's default. All settings but off
+// mean at least that and stay: which standbys must have a write is the operator's to say.
 func durable(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false)
-		WHERE current_setting('synchronous_commit') IN ('off', 'local')`, pgx.QueryExecModeSimpleProtocol)
+		WHERE current_setting('synchronous_commit') = 'off'`, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 
@@ -145,6 +146,7 @@ func (s *Store) Close() {
 		s.bell.close()
 		s.closed.Store(true)
 		s.stop()
+		s.healer.done.Wait()
 		s.pool.Close()
 	})
 }

@@ -241,19 +241,21 @@ func TestWaitingWritersLeaveConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, store, pictured(itemNamed("a"), "picture"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // not to hang when they do not
+	defer cancel()
 	var wg sync.WaitGroup
-	err = b.ActivateSpace(t.Context(), space, 0, func(rows []engine.ItemRow) ([][]float32, error) {
+	err = b.ActivateSpace(ctx, space, 0, func(rows []engine.ItemRow) ([][]float32, error) {
 		for range 20 {
 			wg.Go(func() {
-				if _, err := store.PutItems(t.Context(), writesNamed("b")); err != nil {
+				if _, err := store.PutItems(ctx, writesNamed("b")); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		for b.number(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && t.Context().Err() == nil {
+		for b.number(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && ctx.Err() == nil {
 		}
-		vectors := make([][]float32, len(rows))
-		return vectors, store.RawOutputs(t.Context(), "enc@1", nil, func(string, []float32) error { return store.Ping(t.Context()) })
+		read := store.RawOutputs(ctx, "enc@1", nil, func(string, []float32) error { return store.Ping(ctx) })
+		return make([][]float32, len(rows)), read
 	})
 	if err != nil {
 		t.Error(err)

@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package imageprep
+
+func newKernels() kernels { return plainKernels() }
