@@ -56,31 +56,41 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-// What was read before an interaction committed must not be kept after it.
-func TestHistoryCacheRefusesWhatWasReadBeforeANote(t *testing.T) {
+// What was read before an interaction committed counts as stale after it, and the interaction
+// is not lost.
+func TestHistoryCacheKnowsWhatAReadHasMissed(t *testing.T) {
 	t.Parallel()
 	cache := newHistoryCache(100)
 	actor := recsys.User("u")
-	_, token, fresh := cache.get(actor)
-	if fresh {
+	_, read := cache.get(actor)
+	if read == nil {
 		t.Fatal("an empty cache has an entry")
 	}
-	cache.note(actor, preference{item: 7})
-	cache.put(actor, []preference{{item: 1}}, token)
-	if prefs, _, fresh := cache.get(actor); fresh || prefs != nil {
-		t.Error("stale preferences were kept")
+	cache.note(recsys.Visitor("u"), preference{item: 9})
+	cache.note(actor, preference{item: 7, hidden: true})
+	cache.put(read, []preference{{item: 1, confidence: 1, target: 1}})
+	prefs, read := cache.get(actor)
+	want := []preference{{item: 7, hidden: true}, {item: 1, confidence: 1, target: 1}}
+	if diff := cmp.Diff(want, prefs, cmp.AllowUnexported(preference{})); diff != "" || read == nil {
+		t.Errorf("read begun %v: %s", read != nil, diff)
 	}
-	_, token, _ = cache.get(actor)
-	cache.put(actor, []preference{{item: 2}}, token)
-	if prefs, _, fresh := cache.get(actor); !fresh || prefs[0].item != 2 {
-		t.Errorf("fresh preferences: %v, %v", prefs, fresh)
+	cache.put(read, []preference{{item: 2}})
+	if prefs, read := cache.get(actor); read != nil || prefs[0].item != 2 {
+		t.Errorf("fresh preferences: %v", prefs)
 	}
-	if _, _, fresh := cache.get(recsys.Visitor("u")); fresh {
+	if _, read := cache.get(recsys.Visitor("u")); read == nil {
 		t.Error("a visitor was taken for the user of the same id")
 	}
-	cache.dropAll()
-	if prefs, _, _ := cache.get(actor); prefs != nil {
-		t.Error("dropAll kept an entry")
+	for name, remove := range map[string]func(){"drop": func() { cache.drop(actor) }, "dropAll": cache.dropAll} {
+		cache.note(actor, preference{item: 3})
+		_, read := cache.get(actor)
+		remove()
+		cache.put(read, []preference{{item: 4}})
+		prefs, read := cache.get(actor)
+		if prefs != nil {
+			t.Errorf("%s: what a read under way found was kept", name)
+		}
+		cache.put(read, []preference{{item: 5}})
 	}
 }
 
@@ -89,18 +99,18 @@ func TestHistoryCacheNotesTheNewest(t *testing.T) {
 	t.Parallel()
 	cache := newHistoryCache(100)
 	actor := recsys.User("u")
-	_, token, _ := cache.get(actor)
-	cache.put(actor, []preference{{item: 1, confidence: 1, target: 1}, {item: 2, confidence: .3, target: 1}}, token)
+	_, read := cache.get(actor)
+	cache.put(read, []preference{{item: 1, confidence: 1, target: 1}, {item: 2, confidence: .3, target: 1}})
 	cache.note(actor, preference{item: 2, hidden: true})
 	cache.note(actor, preference{item: 3, confidence: 1, target: 1})
-	got, _, fresh := cache.get(actor)
+	got, read := cache.get(actor)
 	want := []preference{{item: 3, confidence: 1, target: 1}, {item: 2, confidence: .3, target: 1, hidden: true}, {item: 1, confidence: 1, target: 1}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(preference{})); diff != "" || fresh {
-		t.Errorf("fresh %v: %s", fresh, diff)
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(preference{})); diff != "" || read == nil {
+		t.Errorf("read begun %v: %s", read != nil, diff)
 	}
-	cache.drop(actor)
-	if got, _, _ := cache.get(actor); got != nil {
-		t.Error("a dropped entry is still there")
+	cache.abandon(read)
+	if again, _ := cache.get(actor); len(again) != 3 {
+		t.Errorf("after a read that failed: %v", again)
 	}
 }
 
@@ -108,13 +118,12 @@ func TestHistoryCacheStaysSmall(t *testing.T) {
 	t.Parallel()
 	cache := newHistoryCache(32)
 	for i := range 1000 {
-		actor := recsys.User(string(rune('a' + i)))
-		_, token, _ := cache.get(actor)
-		cache.put(actor, nil, token)
+		_, read := cache.get(recsys.User(string(rune('a' + i))))
+		cache.put(read, nil)
 	}
 	total := 0
 	for i := range cache.shards {
-		total += len(cache.shards[i].entries)
+		total += len(cache.shards[i].entries) + len(cache.shards[i].reads)
 	}
 	if total > 32 {
 		t.Errorf("%d entries, want at most 32", total)

@@ -9,8 +9,8 @@ import (
 )
 
 // historyCache keeps the preferences of the actors asked for last. Every interaction that
-// commits, here or in another process, is noted: it makes the entry stale, and what was read
-// from the store before is never put in after it. A stale entry, with what was noted since, still
+// commits, here or in another process, is noted: it makes the actor's entry stale, also the one
+// that a read under way is about to put in. A stale entry, with what was noted since, still
 // answers while the store is away. Safe for concurrent use.
 type historyCache struct {
 	seed   maphash.Seed
@@ -21,8 +21,8 @@ type historyShard struct {
 	mu      sync.Mutex
 	entries map[recsys.Actor]*list.Element
 	recent  *list.List // of historyEntry, most recently used first
+	reads   map[*historyRead]struct{}
 	limit   int
-	changes uint64 // notes and drops so far
 }
 
 type historyEntry struct {
@@ -31,11 +31,18 @@ type historyEntry struct {
 	stale bool
 }
 
+// historyRead is a read of the store under way; put or abandon ends it.
+type historyRead struct {
+	actor   recsys.Actor
+	noted   []preference // meanwhile, oldest first
+	dropped bool         // meanwhile
+}
+
 func newHistoryCache(limit int) *historyCache {
 	c := &historyCache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
 		c.shards[i] = historyShard{entries: make(map[recsys.Actor]*list.Element), recent: list.New(),
-			limit: max(1, limit/len(c.shards))}
+			reads: make(map[*historyRead]struct{}), limit: max(1, limit/len(c.shards))}
 	}
 	return c
 }
@@ -44,34 +51,50 @@ func (c *historyCache) shard(actor recsys.Actor) *historyShard {
 	return &c.shards[maphash.String(c.seed, actor.ID)%uint64(len(c.shards))]
 }
 
-// get returns an actor's preferences. fresh is false if they are stale or unknown; token is
-// then what put needs.
-func (c *historyCache) get(actor recsys.Actor) (prefs []preference, token uint64, fresh bool) {
+// get returns an actor's preferences. If they are stale or unknown it begins a read.
+func (c *historyCache) get(actor recsys.Actor) (prefs []preference, read *historyRead) {
 	s := c.shard(actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.entries[actor]
-	if !ok {
-		return nil, s.changes, false
+	if e, ok := s.entries[actor]; ok {
+		s.recent.MoveToFront(e)
+		entry := e.Value.(historyEntry)
+		if !entry.stale {
+			return entry.prefs, nil
+		}
+		prefs = entry.prefs
 	}
-	s.recent.MoveToFront(e)
-	entry := e.Value.(historyEntry)
-	return entry.prefs, s.changes, !entry.stale
+	read = &historyRead{actor: actor}
+	s.reads[read] = struct{}{}
+	return prefs, read
 }
 
-// put keeps preferences unless anything of the shard changed since the token was given.
-func (c *historyCache) put(actor recsys.Actor, prefs []preference, token uint64) {
-	s := c.shard(actor)
+// abandon ends a read that found nothing.
+func (c *historyCache) abandon(read *historyRead) {
+	s := c.shard(read.actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.changes != token {
+	delete(s.reads, read)
+}
+
+// put ends a read and keeps what it found; as stale if anything was noted meanwhile.
+func (c *historyCache) put(read *historyRead, prefs []preference) {
+	s := c.shard(read.actor)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.reads, read)
+	if read.dropped {
 		return
 	}
-	if e, ok := s.entries[actor]; ok {
-		e.Value = historyEntry{actor: actor, prefs: prefs}
+	for _, newest := range read.noted {
+		prefs = withNewest(prefs, newest)
+	}
+	entry := historyEntry{actor: read.actor, prefs: prefs, stale: len(read.noted) > 0}
+	if e, ok := s.entries[read.actor]; ok {
+		e.Value = entry
 		return
 	}
-	s.entries[actor] = s.recent.PushFront(historyEntry{actor: actor, prefs: prefs})
+	s.entries[read.actor] = s.recent.PushFront(entry)
 	if s.recent.Len() > s.limit {
 		oldest := s.recent.Back()
 		delete(s.entries, oldest.Value.(historyEntry).actor)
@@ -84,23 +107,30 @@ func (c *historyCache) note(actor recsys.Actor, newest preference) {
 	s := c.shard(actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changes++
-	e, ok := s.entries[actor]
-	if !ok {
-		return
+	for read := range s.reads {
+		if read.actor == actor {
+			read.noted = append(read.noted, newest)
+		}
 	}
-	prefs := []preference{newest}
-	for _, p := range e.Value.(historyEntry).prefs {
+	if e, ok := s.entries[actor]; ok {
+		e.Value = historyEntry{actor: actor, prefs: withNewest(e.Value.(historyEntry).prefs, newest), stale: true}
+	}
+}
+
+// withNewest returns preferences with one more at the front.
+func withNewest(prefs []preference, newest preference) []preference {
+	out := []preference{newest}
+	for _, p := range prefs {
 		if p.item != newest.item {
-			prefs = append(prefs, p)
+			out = append(out, p)
 			continue
 		}
-		prefs[0].hidden = prefs[0].hidden || p.hidden
+		out[0].hidden = out[0].hidden || p.hidden
 		if newest.confidence == 0 {
-			prefs[0].confidence, prefs[0].target = p.confidence, p.target
+			out[0].confidence, out[0].target = p.confidence, p.target
 		}
 	}
-	e.Value = historyEntry{actor: actor, prefs: prefs, stale: true}
+	return out
 }
 
 // drop removes an actor's preferences.
@@ -108,7 +138,9 @@ func (c *historyCache) drop(actor recsys.Actor) {
 	s := c.shard(actor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changes++
+	for read := range s.reads {
+		read.dropped = read.dropped || read.actor == actor
+	}
 	if e, ok := s.entries[actor]; ok {
 		delete(s.entries, actor)
 		s.recent.Remove(e)
@@ -120,7 +152,9 @@ func (c *historyCache) dropAll() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.changes++
+		for read := range s.reads {
+			read.dropped = true
+		}
 		clear(s.entries)
 		s.recent.Init()
 		s.mu.Unlock()

@@ -48,7 +48,7 @@ func decodeRecipe(b []byte) (recipe, error) {
 // trained one.
 type factorModel struct {
 	als     *als.Model
-	content *space.Space
+	content *space.Space     // nil: the catalogue had nothing to embed
 	rows    map[string]int32 // item id → row
 	itemIDs []string
 	foldAt  map[int32]int // row → place in r and m; every other row keeps its trained factor
@@ -81,6 +81,9 @@ func (f *factorModel) folded(row int32) (r, m []float32) {
 
 // prior is μ of an item.
 func (f *factorModel) prior(in space.Input) []float32 {
+	if f.content == nil {
+		return f.als.Prior(nil)
+	}
 	x := f.content.Embed(in)
 	if x == nil {
 		x = make([]float32, f.content.Dims())
@@ -98,7 +101,10 @@ func encodeModel(f *factorModel) ([]byte, error) {
 	if stored.ALS, err = f.als.MarshalBinary(); err != nil {
 		return nil, err
 	}
-	if stored.Content, err = f.content.MarshalBinary(); err != nil {
+	if f.content != nil {
+		stored.Content, err = f.content.MarshalBinary()
+	}
+	if err != nil {
 		return nil, err
 	}
 	return encodeGob(stored)
@@ -115,7 +121,10 @@ func decodeModel(b []byte) (*factorModel, error) {
 	if f.als, err = als.UnmarshalModel(stored.ALS); err != nil {
 		return nil, err
 	}
-	if f.content, err = space.Unmarshal(stored.Content); err != nil {
+	if len(stored.Content) > 0 {
+		f.content, err = space.Unmarshal(stored.Content)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for row, id := range stored.ItemIDs {

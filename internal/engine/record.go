@@ -59,15 +59,16 @@ func (e *Engine) preferences(ctx context.Context, actor recsys.Actor) ([]prefere
 	if actor.IsZero() {
 		return nil, nil
 	}
-	known, token, fresh := e.history.get(actor)
-	if fresh {
+	known, read := e.history.get(actor)
+	if read == nil {
 		return known, nil
 	}
 	events, err := e.store.History(ctx, actor, e.config.HistoryLimit)
 	if err != nil {
+		e.history.abandon(read)
 		return known, err
 	}
 	prefs := summarize(events, e.config.Weights, e.numbers.number)
-	e.history.put(actor, prefs, token)
+	e.history.put(read, prefs)
 	return prefs, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -180,7 +181,8 @@ func (e *Engine) fitModel(ctx context.Context, scan catalogScan, rows trainingRo
 	return f, run, nil
 }
 
-// contentRows embeds the catalogue in the content recipe of the factor model.
+// contentRows embeds the catalogue in the content recipe of the factor model. A catalogue with
+// nothing to embed gives no recipe and content of no dimensions: its cold items are all alike.
 func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Progress) (*space.Space, als.Content, error) {
 	inputs, err := e.sample(ctx, scan, e.config.FitSample)
 	if err != nil {
@@ -191,6 +193,10 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 		schema = live.space.Schema()
 	}
 	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), space.ContentConfig())
+	if errors.Is(err, recsys.ErrInvalid) {
+		e.log.Warn("training without content", "reason", err)
+		return nil, als.Content{}, nil
+	}
 	if err != nil {
 		return nil, als.Content{}, fmt.Errorf("fit the content recipe: %w", err)
 	}
