@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -42,36 +43,43 @@ func (b *bench) measureImport(ctx context.Context) error {
 	if failed := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &failed) || failed.ExitCode() != faultsFound) {
 		return withOutput(err, last)
 	}
-	wall, postgres := time.Since(start), b.cluster.cpuSeconds()-postgres
-	var loaded imported
+	i := imported{wall: time.Since(start), postgres: b.cluster.cpuSeconds() - postgres, process: cmd.ProcessState, stages: stages}
 	// What was fitted and trained follows as values of their own.
-	if err := json.NewDecoder(strings.NewReader(out.String())).Decode(&loaded); err != nil {
+	if err := json.NewDecoder(strings.NewReader(out.String())).Decode(&i); err != nil {
 		return fmt.Errorf("report of the import: %w", err)
 	}
-	r := b.report
-	r.section("vitrine import, space and factor model included")
-	r.text("loaded", "%d items (%d without a picture), %d interactions; %d faults", loaded.Items.Loaded, loaded.Items.WithoutImage,
-		loaded.Interactions.Loaded, loaded.Items.FaultCount+loaded.Interactions.FaultCount)
-	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	r.value("import_wall_s", "wall time, s", wall.Seconds(), "")
-	r.value("import_cpu_s", "CPU time, s", cpu.Seconds(), fmt.Sprintf("PostgreSQL %.1f s beside it", postgres))
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.value("import_peak_rss_mb", "peak resident memory, MiB", float64(usage.Maxrss)/1024, "")
-	}
-	for _, s := range stages {
-		r.text("  "+s.name, "%6.2f s", s.took.Seconds())
-		switch s.name {
-		case itemStage:
-			r.value("import_items_per_s", "  items per second", float64(loaded.Items.Loaded)/s.took.Seconds(), "")
-		case interactionStage:
-			r.value("import_interactions_per_s", "  interactions per second", float64(loaded.Interactions.Loaded)/s.took.Seconds(), "")
-		}
-	}
+	i.print(b.report)
 	return nil
 }
 
-// imported is what the command prints.
+func (i imported) print(r *report) {
+	r.section("vitrine import, space and factor model included")
+	r.text("loaded", "%d items (%d without a picture), %d interactions; %d faults", i.Items.Loaded, i.Items.WithoutImage,
+		i.Interactions.Loaded, i.Items.FaultCount+i.Interactions.FaultCount)
+	r.value("import_wall_s", "wall time, s", i.wall.Seconds(), "")
+	cpu := i.process.UserTime() + i.process.SystemTime()
+	r.value("import_cpu_s", "CPU time, s", cpu.Seconds(), fmt.Sprintf("PostgreSQL %.1f s beside it", i.postgres))
+	if usage, ok := i.process.SysUsage().(*syscall.Rusage); ok {
+		r.value("import_peak_rss_mb", "peak resident memory, MiB", float64(usage.Maxrss)/1024, "")
+	}
+	for _, s := range i.stages {
+		r.text("  "+s.name, "%6.2f s", s.took.Seconds())
+		switch s.name {
+		case itemStage:
+			r.value("import_items_per_s", "  items per second", float64(i.Items.Loaded)/s.took.Seconds(), "")
+		case interactionStage:
+			r.value("import_interactions_per_s", "  interactions per second", float64(i.Interactions.Loaded)/s.took.Seconds(), "")
+		}
+	}
+}
+
+// imported is what the command prints, and what it took.
 type imported struct {
+	wall     time.Duration
+	postgres float64 // CPU seconds
+	process  *os.ProcessState
+	stages   []stage
+
 	Items, Interactions struct {
 		Loaded       int64 `json:"loaded"`
 		WithoutImage int64 `json:"without_image"`

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,49 +22,72 @@ const (
 	recordTurns   = 2 // of server and pgbench
 )
 
+// protocols are how pgbench sends its statement: parsed anew each time, as by default, and prepared.
+func protocols() []string { return []string{"simple", "prepared"} }
+
+// recorded is rates by turn.
+type recorded struct {
+	acknowledged []float64
+	inserted     map[string][]float64 // by protocol; empty without pgbench
+	all          loadResult
+	spent        spending
+	leftOut      error // why there is no pgbench
+}
+
 // record lets the server and pgbench write interactions in turns, as many callers each, into
 // tables of one shape and size on the same PostgreSQL.
 func (b *bench) record(ctx context.Context, s *server, database string) error {
-	leftOut := errors.New("--peers=false")
+	r := recorded{inserted: map[string][]float64{}, leftOut: errors.New("--peers=false")}
 	if b.opts.peers {
-		leftOut = b.preparePgbench(ctx, database)
+		r.leftOut = b.preparePgbench(ctx, database)
 	}
-	var acknowledged, inserted, ratios []float64
-	var all loadResult
-	var spent spending
 	for turn := range recordTurns {
 		progress("RecordInteraction, turn %d of %d", turn+1, recordTurns)
 		postgres, client := b.cluster.cpuSeconds(), ownSeconds()
-		r, err := b.recordTurn(ctx, s, database)
+		load, err := b.recordTurn(ctx, s, database)
 		if err != nil {
 			return err
 		}
-		spent.postgres, spent.client = spent.postgres+b.cluster.cpuSeconds()-postgres, spent.client+ownSeconds()-client
-		acknowledged = append(acknowledged, r.perSecond())
-		all.latencies, all.wall, all.cpu = append(all.latencies, r.latencies...), all.wall+r.wall, all.cpu+r.cpu
-		if leftOut != nil {
+		r.spent.postgres, r.spent.client = r.spent.postgres+b.cluster.cpuSeconds()-postgres, r.spent.client+ownSeconds()-client
+		r.acknowledged = append(r.acknowledged, load.perSecond())
+		r.all.latencies, r.all.cpu = append(r.all.latencies, load.latencies...), r.all.cpu+load.cpu
+		if r.leftOut != nil {
 			continue
 		}
-		tps, err := b.pgbench(ctx, database)
-		if err != nil {
-			return err
+		for _, protocol := range protocols() {
+			tps, err := b.pgbench(ctx, protocol, database)
+			if err != nil {
+				return err
+			}
+			r.inserted[protocol] = append(r.inserted[protocol], tps)
 		}
-		inserted = append(inserted, tps)
-		ratios = append(ratios, r.perSecond()/tps)
 	}
-	out := b.report
-	out.section(fmt.Sprintf("RecordInteraction: %d concurrent callers, %v a turn", recordCallers, b.opts.seconds))
-	out.value("record_per_s", "acknowledged per second", mean(acknowledged), "by turn: "+span(acknowledged)+"; every one found in the table")
-	out.value("record_p50_ms", "p50, ms", quantile(all.latencies, .5), "")
-	out.value("record_p99_ms", "p99, ms", quantile(all.latencies, .99), "")
-	out.value("record_per_cpu_s", "acknowledged per CPU-second of the server", all.perCPUSecond(), spent.each(all))
-	if leftOut != nil {
-		out.text("pgbench", "left out: %v", leftOut)
-		return nil
-	}
-	out.value("pgbench_per_s", "pgbench, single-row inserts per second", mean(inserted), "by turn: "+span(inserted))
-	out.value("record_ratio_vs_pgbench", "ratio", mean(acknowledged)/mean(inserted), "by turn: "+span(ratios))
+	r.print(b.report, b.opts.seconds)
 	return nil
+}
+
+func (r recorded) print(out *report, turn time.Duration) {
+	out.section(fmt.Sprintf("RecordInteraction: %d concurrent callers, %v a turn", recordCallers, turn))
+	out.value("record_per_s", "acknowledged per second", mean(r.acknowledged), "by turn: "+span(r.acknowledged)+"; every one found in the table")
+	out.value("record_p50_ms", "p50, ms", quantile(r.all.latencies, .5), "")
+	out.value("record_p99_ms", "p99, ms", quantile(r.all.latencies, .99), "")
+	out.value("record_per_cpu_s", "acknowledged per CPU-second of the server", r.all.perCPUSecond(), r.spent.each(r.all))
+	if r.leftOut != nil {
+		out.text("pgbench", "left out: %v", r.leftOut)
+		return
+	}
+	for _, protocol := range protocols() {
+		inserted, name, label := r.inserted[protocol], "pgbench", "pgbench"
+		if protocol != protocols()[0] {
+			name, label = name+"_"+protocol, label+" -M "+protocol
+		}
+		ratios := make([]float64, len(inserted))
+		for turn := range ratios {
+			ratios[turn] = r.acknowledged[turn] / inserted[turn]
+		}
+		out.value(name+"_per_s", label+", single-row inserts per second", mean(inserted), "by turn: "+span(inserted))
+		out.value("record_ratio_vs_"+name, "ratio", mean(r.acknowledged)/mean(inserted), "by turn: "+span(ratios))
+	}
 }
 
 // spending is processor time beside the server's, in seconds.
@@ -145,8 +169,8 @@ VALUES (:user::text, :item::text, 1, 0, now(), '', 1);
 func (b *bench) pgbenchScript() string { return filepath.Join(b.dir, "insert.sql") }
 
 // pgbench returns inserts per second.
-func (b *bench) pgbench(ctx context.Context, database string) (float64, error) {
-	cmd := command(ctx, b.cluster.pgbench, "-n", "-M", "prepared", "-c", strconv.Itoa(recordCallers), "-j", "2",
+func (b *bench) pgbench(ctx context.Context, protocol, database string) (float64, error) {
+	cmd := command(ctx, b.cluster.pgbench, "-n", "-M", protocol, "-c", strconv.Itoa(recordCallers), "-j", "2",
 		"-T", strconv.Itoa(int(b.opts.seconds.Seconds())), "-f", b.pgbenchScript(), database)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
