@@ -32,13 +32,13 @@ func demoAction(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	if err := loadDemo(ctx, cmd, a); err != nil {
+	if err := loadDemo(ctx, a); err != nil {
 		return err
 	}
 	return serve(ctx, cmd, a, func() { printTryNext(cmd) })
 }
 
-func loadDemo(ctx context.Context, cmd *cli.Command, a *app) error {
+func loadDemo(ctx context.Context, a *app) error {
 	if err := refuseOtherCatalogue(ctx, a); err != nil {
 		return err
 	}
@@ -56,7 +56,8 @@ func loadDemo(ctx context.Context, cmd *cli.Command, a *app) error {
 	if report.Items.Created == 0 && !a.engine.SpaceIsStale() && !a.engine.TrainIsDue() {
 		return nil // loaded and trained by an earlier run
 	}
-	return fitAndTrain(ctx, cmd, a, nil)
+	var fitted importReport
+	return fitted.fitAndTrain(ctx, a, nil)
 }
 
 // refuseOtherCatalogue keeps the demo out of a shop's catalogue.

@@ -35,7 +35,11 @@ func embedCommand() *cli.Command {
 			if cmd.Bool("print-schema") {
 				return printSchema(ctx, cmd, a)
 			}
-			return embed(ctx, cmd, a, schema)
+			space, err := embed(ctx, a, schema)
+			if err != nil {
+				return err
+			}
+			return printResult(cmd, map[string]string{"embedding_space": space.String()}, "embedding space %s is live\n", space)
 		},
 	}
 }
@@ -69,16 +73,12 @@ func printSchema(ctx context.Context, cmd *cli.Command, a *app) error {
 	return err
 }
 
-func embed(ctx context.Context, cmd *cli.Command, a *app, schema *space.Schema) error {
+func embed(ctx context.Context, a *app, schema *space.Schema) (id recsys.SpaceID, err error) {
 	bar := newProgress()
-	var id recsys.SpaceID
-	err := whenFree(ctx, a, func() (err error) {
+	defer bar.end()
+	err = whenFree(ctx, a, func() (err error) {
 		id, err = a.engine.FitSpace(ctx, schema, bar.update)
 		return err
 	})
-	bar.end()
-	if err != nil {
-		return err
-	}
-	return printResult(cmd, map[string]string{"embedding_space": id.String()}, "embedding space %s is live\n", id)
+	return id, err
 }

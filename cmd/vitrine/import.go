@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -35,10 +36,12 @@ func importCommand() *cli.Command {
 // faultsFound is the exit status of an import that loaded all but some broken rows.
 const faultsFound = 2
 
-// importReport is what --json prints.
+// importReport is what an import has done, as far as it came.
 type importReport struct {
-	Items        *ingest.Report `json:"items,omitempty"`
-	Interactions *ingest.Report `json:"interactions,omitempty"`
+	Items          *ingest.Report `json:"items,omitempty"`
+	Interactions   *ingest.Report `json:"interactions,omitempty"`
+	EmbeddingSpace string         `json:"embedding_space,omitempty"`
+	*trained
 }
 
 func importAction(ctx context.Context, cmd *cli.Command) (err error) {
@@ -55,16 +58,11 @@ func importAction(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	report, err := importFiles(ctx, cmd, a, schema)
-	if printed := printReport(cmd, report); err == nil {
-		err = printed
+	if err == nil && !cmd.Bool("no-train") {
+		err = report.fitAndTrain(ctx, a, schema)
 	}
-	if err != nil {
+	if err := errors.Join(err, printResult(cmd, report, "%v", report)); err != nil {
 		return err
-	}
-	if !cmd.Bool("no-train") {
-		if err := fitAndTrain(ctx, cmd, a, schema); err != nil {
-			return err
-		}
 	}
 	if n := report.faults(); n > 0 {
 		return cli.Exit(fmt.Sprintf("%d faults; the rows without one are loaded", n), faultsFound)
@@ -114,18 +112,21 @@ func kinds(schema *space.Schema) map[string]recsys.AttributeKind {
 }
 
 // fitAndTrain fits the embedding space and, where there is enough to train on, the factor model.
-func fitAndTrain(ctx context.Context, cmd *cli.Command, a *app, schema *space.Schema) error {
+func (r *importReport) fitAndTrain(ctx context.Context, a *app, schema *space.Schema) error {
 	if err := a.engine.Sync(ctx); err != nil {
 		return err
 	}
-	if err := embed(ctx, cmd, a, schema); err != nil {
+	id, err := embed(ctx, a, schema)
+	if err != nil {
 		return err
 	}
-	err := train(ctx, cmd, a)
+	r.EmbeddingSpace = id.String()
+	model, err := train(ctx, a)
 	if errors.Is(err, recsys.ErrInvalid) {
 		a.log.Info("no factor model yet", "reason", err)
 		return nil
 	}
+	r.trained = &model
 	return err
 }
 
@@ -142,25 +143,39 @@ func (r importReport) faults() int64 {
 // shownFaults is how many faults of a file are printed as text; --json prints all that were kept.
 const shownFaults = 20
 
-func printReport(cmd *cli.Command, report importReport) error {
-	if cmd.Bool("json") {
-		return printResult(cmd, report, "")
+// String is the report for people.
+func (r importReport) String() string {
+	var b strings.Builder
+	describe(&b, "items", r.Items)
+	describe(&b, "interactions", r.Interactions)
+	if r.EmbeddingSpace != "" {
+		fmt.Fprintf(&b, "embedding space %s is live\n", r.EmbeddingSpace)
 	}
-	out := cmd.Root().Writer
-	text := func(what string, r *ingest.Report) {
-		if r == nil {
-			return
-		}
-		fmt.Fprintf(out, "%s: %d rows, %d loaded (%d created, %d replaced, %d known already, %d without a picture), %d skipped\n",
-			what, r.Rows, r.Loaded, r.Created, r.Replaced, r.Replayed, r.WithoutImage, r.Skipped)
-		for _, fault := range r.Faults[:min(shownFaults, len(r.Faults))] {
-			fmt.Fprintf(out, "  %v\n", fault)
-		}
-		if more := r.FaultCount - int64(min(shownFaults, len(r.Faults))); more > 0 {
-			fmt.Fprintf(out, "  and %d more\n", more)
+	if r.trained != nil {
+		fmt.Fprintln(&b, r.trained)
+	}
+	return b.String()
+}
+
+func describe(b *strings.Builder, what string, r *ingest.Report) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(b, "%s: %d rows, %d loaded, %d skipped", what, r.Rows, r.Loaded, r.Skipped)
+	for _, part := range []struct {
+		count int64
+		what  string
+	}{{r.Created, "created"}, {r.Replaced, "replaced"}, {r.Replayed, "known already"}, {r.WithoutImage, "without a picture"}} {
+		if part.count > 0 {
+			fmt.Fprintf(b, ", %d %s", part.count, part.what)
 		}
 	}
-	text("items", report.Items)
-	text("interactions", report.Interactions)
-	return nil
+	fmt.Fprintln(b)
+	shown := r.Faults[:min(shownFaults, len(r.Faults))]
+	for _, fault := range shown {
+		fmt.Fprintf(b, "  %v\n", fault)
+	}
+	if more := r.FaultCount - int64(len(shown)); more > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
 }

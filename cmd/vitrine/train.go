@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -18,24 +19,35 @@ func trainCommand() *cli.Command {
 			return err
 		}
 		defer func() { err = errors.Join(err, a.close()) }()
-		return train(ctx, cmd, a)
+		trained, err := train(ctx, a)
+		if err != nil {
+			return err
+		}
+		return printResult(cmd, trained, "%v\n", trained)
 	}}
 }
 
-func train(ctx context.Context, cmd *cli.Command, a *app) error {
+// trained is the result of a training run.
+type trained struct {
+	FactorModel string          `json:"factor_model"`
+	Training    engine.Training `json:"training"`
+}
+
+func (t trained) String() string {
+	return fmt.Sprintf("trained %s: %d items, %d users, %d pairs; gain %.2f, content ridge %g",
+		t.FactorModel, t.Training.Items, t.Training.Users, t.Training.Rows, t.Training.Gain, t.Training.Ridge)
+}
+
+func train(ctx context.Context, a *app) (trained, error) {
 	bar := newProgress()
-	var id recsys.ModelID
-	var run engine.Training
-	err := whenFree(ctx, a, func() (err error) {
-		id, run, err = a.engine.Train(ctx, bar.update)
+	defer bar.end()
+	var out trained
+	err := whenFree(ctx, a, func() error {
+		id, run, err := a.engine.Train(ctx, bar.update)
+		out = trained{id.String(), run}
 		return err
 	})
-	bar.end()
-	if err != nil {
-		return err
-	}
-	return printResult(cmd, map[string]any{"factor_model": id.String(), "training": run},
-		"trained %s: %d items, %d users, %d pairs; gain %.2f, content ridge %g\n", id, run.Items, run.Users, run.Rows, run.Gain, run.Ridge)
+	return out, err
 }
 
 // whenFree does work that one process at a time may do, after whoever is at it now: a serving
