@@ -103,7 +103,7 @@ func imageName(cell string) (name, reason string) {
 
 func imageError(cell string, err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
-		return "there is no file " + shown(cell)
+		return fmt.Sprintf("there is no file %s below the picture folder", shown(cell))
 	}
 	return fmt.Sprintf("%s cannot be read: %v", shown(cell), cause(err))
 }

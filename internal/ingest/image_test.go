@@ -58,7 +58,7 @@ func TestItemsReadsPictures(t *testing.T) {
 		{"link inside", "inside", "A", ""},
 		{"largest", "full.png", strings.Repeat("\x00", maxImage), ""},
 		{"none", "", "", ""},
-		{"missing", "nothing.png", "", `there is no file "nothing.png"`},
+		{"missing", "nothing.png", "", `there is no file "nothing.png" below the picture folder`},
 		{"parent", "../secret", "", `"../secret" leaves the picture folder, want a path below it`},
 		{"parent later on", "sub/../../secret", "", `"sub/../../secret" leaves the picture folder, want a path below it`},
 		{"absolute", "/etc/hostname", "", `"/etc/hostname" leaves the picture folder, want a path below it`},
@@ -171,7 +171,7 @@ func TestItemsNoticesAPictureThatChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{`line 3, column image: "shrunk" changed while it was read`,
-		`line 4, column image: "grown" changed while it was read`, `line 5, column image: there is no file "gone"`}
+		`line 4, column image: "grown" changed while it was read`, `line 5, column image: there is no file "gone" below the picture folder`}
 	if diff := cmp.Diff(want, faultStrings(report)); diff != "" {
 		t.Error(diff)
 	}
