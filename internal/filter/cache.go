@@ -35,13 +35,6 @@ func (c *Cache) Compile(expression string, s *Schema) (*Program, error) {
 	return c.keep(p), nil
 }
 
-// Len returns how many programs are kept.
-func (c *Cache) Len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.used.Len()
-}
-
 func (c *Cache) find(expression string, s *Schema) *Program {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,7 +26,7 @@ func TestCache(t *testing.T) {
 		t.Error("the first program was not kept")
 	}
 	compile(`attributes.price < 3`, v.Schema())
-	if c.Len() != 2 || compile(`attributes.price < 1`, v.Schema()) != first {
+	if c.used.Len() != 2 || compile(`attributes.price < 1`, v.Schema()) != first {
 		t.Error("the program used last was dropped")
 	}
 	if compile(`attributes.price < 2`, v.Schema()) == second {
@@ -34,11 +34,11 @@ func TestCache(t *testing.T) {
 	}
 	grown := v.apply(Change{9, &recsys.Item{Attributes: map[string]recsys.Attribute{"size": recsys.Labels("L")}}})
 	renewed := compile(`attributes.price < 2`, grown.Schema())
-	if renewed.schema != grown.Schema() || c.Len() != 2 {
-		t.Errorf("a program of an older Schema was answered, or both are kept: %d", c.Len())
+	if renewed.schema != grown.Schema() || c.used.Len() != 2 {
+		t.Errorf("a program of an older Schema was answered, or both are kept: %d", c.used.Len())
 	}
-	if _, err := c.Compile(`attributes.price <`, v.Schema()); err == nil || c.Len() != 2 {
-		t.Errorf("a faulty expression: %v, %d kept", err, c.Len())
+	if _, err := c.Compile(`attributes.price <`, v.Schema()); err == nil || c.used.Len() != 2 {
+		t.Errorf("a faulty expression: %v, %d kept", err, c.used.Len())
 	}
 }
 
@@ -58,7 +58,7 @@ func TestCacheConcurrently(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if c.Len() > 4 {
-		t.Errorf("%d programs kept, want at most 4", c.Len())
+	if c.used.Len() > 4 {
+		t.Errorf("%d programs kept, want at most 4", c.used.Len())
 	}
 }

@@ -27,8 +27,13 @@ type edit struct {
 // Apply returns the version that follows from making the changes in order, so that the last
 // change of an item decides. The receiver stays as it is and valid.
 //
-// Changing the newest version keeps cached results of programs usable; changing an older one
-// is right too, and begins a history of its own in which they are computed anew.
+// Among 100,000 items of 12 attributes and 15 labels, one change takes 25–35 µs of CPU if only
+// the price is another, 60–85 µs if the item is new or goes, 75–100 µs if all of it is another;
+// a third to a half of that is garbage collection. All of them at once take 20–25 µs each
+// (BenchmarkApply, BenchmarkBuild, 2-core AMD EPYC under a load of 5 to 8, November 2026).
+//
+// Changing the newest version keeps the answers of programs usable; changing an older one is
+// right too, and begins a history of its own in which they are found anew.
 func (ix *Index) Apply(changes []Change) *Index {
 	if len(changes) == 0 {
 		return ix
@@ -114,7 +119,7 @@ func (e *edit) releaseLabels(attribute int32, number uint32, had, keeps *labels)
 			continue
 		}
 		known := v.own(e.token, l.text, l.hash)
-		if known.items = known.items.remove(number); known.items.size == 0 {
+		if known.remove(number); known.items.size == 0 {
 			v.drop(e.token, l.text, l.hash)
 		}
 	}
@@ -178,11 +183,13 @@ func (e *edit) value(attribute int32, number uint32, a recsys.Attribute, had *la
 // label gives an item a label, unless it is one of those that it has.
 func (e *edit) label(attribute int32, number uint32, text string, has []*label) *label {
 	v, hash := &e.vocabularies[attribute], maphash.String(e.history.seed, text)
-	known := v.get(text, hash)
-	if known == nil || !slices.Contains(has, known.label) {
-		known = v.own(e.token, text, hash)
-		known.items = known.items.add(number)
+	if len(has) > 0 {
+		if known := v.get(text, hash); known != nil && slices.Contains(has, known.label) {
+			return known.label
+		}
 	}
+	known := v.own(e.token, text, hash)
+	known.add(number)
 	return known.label
 }
 

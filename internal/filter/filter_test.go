@@ -34,7 +34,7 @@ func gallerist() version {
 		{ItemID: "p4", Title: "The Sea", CreateTime: at(2024), Attributes: map[string]recsys.Attribute{
 			"artist": labels("Courbet"), "keywords": labels("sea"), "year": text("about 1865")}},
 	}
-	v := newVersion(map[string]recsys.AttributeKind{"on loan": recsys.KindLabels})
+	v := newVersion("on loan")
 	for i := range items {
 		v = v.apply(Change{uint32(i), &items[i]})
 	}
@@ -239,7 +239,7 @@ func TestLimits(t *testing.T) {
 // TestCatastrophicPattern is slow in backtracking engines: 2^n steps for n letters.
 func TestCatastrophicPattern(t *testing.T) {
 	t.Parallel()
-	v := newVersion(nil).apply(Change{0, &recsys.Item{Attributes: map[string]recsys.Attribute{
+	v := newVersion().apply(Change{0, &recsys.Item{Attributes: map[string]recsys.Attribute{
 		"note": recsys.Text(strings.Repeat("a", 65535) + "!")}}})
 	p, err := Compile(`attributes.note.matches("^(a+)+$") || attributes.note.matches("(a*)*b")`, v.Schema())
 	if err != nil {
@@ -253,7 +253,7 @@ func TestCatastrophicPattern(t *testing.T) {
 // TestEmptyCatalogue knows no attribute, so that it cannot say which are unknown.
 func TestEmptyCatalogue(t *testing.T) {
 	t.Parallel()
-	v := newVersion(nil)
+	v := newVersion()
 	for _, expression := range []string{`attributes.artist == "Monet" && attributes.price < 500`, `has(attributes.x) || !has(attributes.y)`,
 		`attributes.keywords.exists(k, k.startsWith("a"))`, `true`, `title == ""`} {
 		p, err := Compile(expression, v.Schema())

@@ -12,7 +12,7 @@ import (
 // reader keeps the version it began with for as long as it likes and never locks. All methods
 // are safe for concurrent use.
 //
-// Memory is some 650 bytes for an item of 12 attributes with 15 labels (BenchmarkBuild), beside
+// Memory is some 670 bytes for an item of 12 attributes with 15 labels (BenchmarkBuild), beside
 // its id and title and the bytes of its text attributes, which are kept whole. It grows with the
 // highest item number, so numbers should be dense.
 type Index struct {
@@ -41,12 +41,13 @@ type Change struct {
 	Item   *recsys.Item
 }
 
-// New returns an Index without items. known are attributes that expressions may name although
-// no item has them (yet), such as those of the shop's feature schema; nil is fine.
-func New(known map[string]recsys.AttributeKind) *Index {
+// New returns an Index without items. known are names that expressions may use although no item
+// has such an attribute (yet), like those of the shop's feature schema; what kind it is of is
+// learnt from the items.
+func New(known ...string) *Index {
 	s := &Schema{numbers: make(map[string]int32, len(known)), base: newEnvironment()}
-	for name, kind := range known {
-		s = s.with(name, kindsOf(kind), true)
+	for _, name := range known {
+		s = s.with(name, 0, true)
 	}
 	return &Index{schema: s, history: &history{seed: maphash.MakeSeed()}}
 }

@@ -64,9 +64,9 @@ func (r *resolver) isNumber(e ast.Expr) bool {
 func (r *resolver) toDouble(e ast.Expr) {
 	switch v := e.AsLiteral().(type) {
 	case types.Int:
-		e.SetKindCase(r.new.NewLiteral(e.ID(), types.Double(v)))
+		e.SetKindCase(r.build.NewLiteral(e.ID(), types.Double(v)))
 	case types.Uint:
-		e.SetKindCase(r.new.NewLiteral(e.ID(), types.Double(v)))
+		e.SetKindCase(r.build.NewLiteral(e.ID(), types.Double(v)))
 	}
 	if call := e.AsCall(); call.FunctionName() == operators.Conditional {
 		r.toDouble(call.Args()[1])

@@ -15,8 +15,8 @@ type Bitmap = roaring.Bitmap
 // maxDelta is how many numbers a posting keeps apart from its bitmaps.
 const maxDelta = 64
 
-// posting is the set of items that have one label. It is persistent: add and remove return
-// the next version and leave the receiver as it is.
+// posting is the set of items that have one label. It is persistent: what a version shares
+// with others is never written to.
 //
 // The set is the union of blocks but for the numbers of delta, which are in it if they are not
 // in a block and the other way about. So most changes copy 256 bytes instead of a bitmap of up
@@ -39,29 +39,33 @@ func (p posting) block(key uint32) (at int, ok bool) {
 	return slices.BinarySearchFunc(p.blocks, key, func(b block, key uint32) int { return int(b.key) - int(key) })
 }
 
-// add returns the set with number, which must not be in it.
-func (p posting) add(number uint32) posting {
-	p.size++
-	return p.toggle(number)
+// add puts a number, which must not be there, into the set of an entry that may be written to.
+func (e *entry) add(number uint32) {
+	e.items.size++
+	e.toggle(number)
 }
 
-// remove returns the set without number, which must be in it.
-func (p posting) remove(number uint32) posting {
-	p.size--
-	return p.toggle(number)
+// remove takes a number, which must be there, out of the set of an entry that may be written to.
+func (e *entry) remove(number uint32) {
+	e.items.size--
+	e.toggle(number)
 }
 
-func (p posting) toggle(number uint32) posting {
+func (e *entry) toggle(number uint32) {
+	if !e.ownDelta {
+		e.items.delta = append(make([]uint32, 0, len(e.items.delta)+4), e.items.delta...)
+		e.ownDelta = true
+	}
+	p := &e.items
 	at, toggled := slices.BinarySearch(p.delta, number)
 	if toggled {
-		p.delta = slices.Concat(p.delta[:at], p.delta[at+1:])
-		return p
+		p.delta = slices.Delete(p.delta, at, at+1)
+		return
 	}
-	p.delta = slices.Concat(p.delta[:at], []uint32{number}, p.delta[at:])
+	p.delta = slices.Insert(p.delta, at, number)
 	if len(p.delta) > maxDelta {
-		p.blocks, p.delta = p.merged(), nil
+		p.blocks, p.delta = p.merged(), p.delta[:0]
 	}
-	return p
 }
 
 // merged returns the set as blocks alone. Blocks that delta does not touch are shared.

@@ -26,7 +26,7 @@ type resolver struct {
 	schema    *Schema
 	tree      *ast.AST
 	info      *ast.SourceInfo
-	new       ast.ExprFactory
+	build     ast.ExprFactory
 	lastID    int64
 	scope     []string
 	nesting   int
@@ -40,7 +40,7 @@ const (
 )
 
 func newResolver(s *Schema, tree *ast.AST) *resolver {
-	return &resolver{schema: s, tree: tree, info: tree.SourceInfo(), new: ast.NewExprFactory(), lastID: ast.MaxID(tree),
+	return &resolver{schema: s, tree: tree, info: tree.SourceInfo(), build: ast.NewExprFactory(), lastID: ast.MaxID(tree),
 		scope: slices.Clone(variables[1:]), rewritten: make(map[int64]string)}
 }
 
@@ -100,7 +100,7 @@ func (r *resolver) attribute(e, operand ast.Expr, name string) *recsys.FieldErro
 		return r.fault(operand, "unknown attribute %s%s", quoted(name), hint)
 	}
 	if e.Kind() == ast.CallKind {
-		e.SetKindCase(r.new.NewSelect(e.ID(), operand, name))
+		e.SetKindCase(r.build.NewSelect(e.ID(), operand, name))
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (r *resolver) comprehension(e ast.Expr) *recsys.FieldError {
 		return err
 	}
 	if _, ok := r.labelled(c.IterRange()); ok {
-		e.SetKindCase(r.new.NewComprehension(e.ID(), r.set(c.IterRange()), c.IterVar(), c.AccuVar(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()))
+		e.SetKindCase(r.build.NewComprehension(e.ID(), r.set(c.IterRange()), c.IterVar(), c.AccuVar(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()))
 	}
 	if r.nesting++; r.nesting > maxNesting {
 		return r.fault(e, "exists, all, map and filter are nested more than %d deep", maxNesting)

@@ -42,7 +42,7 @@ func (r *resolver) set(e ast.Expr) ast.Expr {
 	if a, _ := r.labelled(e); a.kinds == onlyLabels {
 		return e
 	}
-	return r.new.NewCall(r.id(e), fnValues, e)
+	return r.build.NewCall(r.id(e), fnValues, e)
 }
 
 // equality rewrites a comparison with an attribute that may hold labels.
@@ -55,10 +55,10 @@ func (r *resolver) equality(e, a, b ast.Expr, negated bool) *recsys.FieldError {
 	} else if !ok {
 		return nil
 	}
-	in := r.new.NewCall(r.id(e), operators.In, b, r.set(a))
+	in := r.build.NewCall(r.id(e), operators.In, b, r.set(a))
 	r.rewritten[in.ID()], r.rewritten[e.ID()] = labelled.name, labelled.name
 	if negated {
-		in = r.new.NewCall(e.ID(), operators.LogicalNot, in)
+		in = r.build.NewCall(e.ID(), operators.LogicalNot, in)
 	}
 	e.SetKindCase(in)
 	return nil
@@ -70,17 +70,17 @@ func (r *resolver) equality(e, a, b ast.Expr, negated bool) *recsys.FieldError {
 // is there; it is unknown then, as with any other list.
 func (r *resolver) membership(e, element, list ast.Expr) {
 	if list.Kind() == ast.ListKind && list.AsList().Size() == 0 {
-		list.SetKindCase(r.new.NewCall(list.ID(), fnNone))
+		list.SetKindCase(r.build.NewCall(list.ID(), fnNone))
 	}
 	if a, ok := r.labelled(element); ok {
-		value := r.new.NewIdent(r.id(e), ownVariable)
-		test := r.new.NewCall(r.id(e), operators.In, value, list)
+		value := r.build.NewIdent(r.id(e), ownVariable)
+		test := r.build.NewCall(r.id(e), operators.In, value, list)
 		r.rewritten[test.ID()] = a.name
 		r.exists(e, element, test)
 		return
 	}
 	if _, ok := r.labelled(list); ok {
-		e.SetKindCase(r.new.NewCall(e.ID(), operators.In, element, r.set(list)))
+		e.SetKindCase(r.build.NewCall(e.ID(), operators.In, element, r.set(list)))
 	}
 }
 
@@ -91,18 +91,18 @@ func (r *resolver) textTest(e ast.Expr) {
 		return
 	}
 	if _, ok := r.labelled(call.Target()); ok {
-		value := r.new.NewIdent(r.id(e), ownVariable)
-		r.exists(e, call.Target(), r.new.NewMemberCall(r.id(e), call.FunctionName(), value, call.Args()...))
+		value := r.build.NewIdent(r.id(e), ownVariable)
+		r.exists(e, call.Target(), r.build.NewMemberCall(r.id(e), call.FunctionName(), value, call.Args()...))
 	}
 }
 
 // exists makes e, in place, the question whether a test is true of one of a set's values: the
 // tree of CEL's macro exists.
 func (r *resolver) exists(e, set, test ast.Expr) {
-	accumulator := func() ast.Expr { return r.new.NewIdent(r.id(e), ownAccumulator) }
-	e.SetKindCase(r.new.NewComprehension(e.ID(), r.set(set), ownVariable, ownAccumulator,
-		r.new.NewLiteral(r.id(e), types.False),
-		r.new.NewCall(r.id(e), operators.NotStrictlyFalse, r.new.NewCall(r.id(e), operators.LogicalNot, accumulator())),
-		r.new.NewCall(r.id(e), operators.LogicalOr, accumulator(), test),
+	accumulator := func() ast.Expr { return r.build.NewIdent(r.id(e), ownAccumulator) }
+	e.SetKindCase(r.build.NewComprehension(e.ID(), r.set(set), ownVariable, ownAccumulator,
+		r.build.NewLiteral(r.id(e), types.False),
+		r.build.NewCall(r.id(e), operators.NotStrictlyFalse, r.build.NewCall(r.id(e), operators.LogicalNot, accumulator())),
+		r.build.NewCall(r.id(e), operators.LogicalOr, accumulator(), test),
 		accumulator()))
 }

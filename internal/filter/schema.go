@@ -33,22 +33,15 @@ type attribute struct {
 	kinds kinds
 }
 
-// kinds is a set of recsys.AttributeKind.
+// kinds is a set of recsys.AttributeKind; empty for an attribute that no item has had.
 type kinds uint8
 
-func kindsOf(all ...recsys.AttributeKind) kinds {
-	var k kinds
-	for _, kind := range all {
-		k |= 1 << kind
-	}
-	return k
-}
+func kindsOf(kind recsys.AttributeKind) kinds { return 1 << kind }
 
 var (
 	onlyLabels = kindsOf(recsys.KindLabels)
 	onlyNumber = kindsOf(recsys.KindNumber)
 	onlyText   = kindsOf(recsys.KindText)
-	anyKind    = onlyLabels | onlyNumber | onlyText
 )
 
 func (k kinds) has(other kinds) bool { return k&other != 0 }
@@ -60,14 +53,11 @@ const maxAttributes = 10_000
 // nowhere is the number of an attribute that no item has.
 const nowhere = -1
 
-// Names returns the attributes' names in ascending order.
-func (s *Schema) Names() []string { return slices.Sorted(maps.Keys(s.numbers)) }
-
 // lookup finds an attribute. While none at all is known, as in a catalogue without items, every
 // name is accepted and no item has it: an empty shop answers empty lists, not errors.
 func (s *Schema) lookup(name string) (number int32, a attribute, ok bool) {
 	if len(s.attributes) == 0 {
-		return nowhere, attribute{name, anyKind}, true
+		return nowhere, attribute{name: name}, true
 	}
 	if number, ok = s.numbers[name]; ok {
 		return number, s.attributes[number], true

@@ -78,8 +78,8 @@ type version struct {
 	items map[uint32]*recsys.Item
 }
 
-func newVersion(known map[string]recsys.AttributeKind) version {
-	return version{New(known), map[uint32]*recsys.Item{}}
+func newVersion(known ...string) version {
+	return version{New(known...), map[uint32]*recsys.Item{}}
 }
 
 // apply applies the changes to both; the receiver keeps its own twin.

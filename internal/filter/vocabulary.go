@@ -24,10 +24,11 @@ func newLabel(text string, hash uint64) *label {
 
 // entry is a label and who has it.
 type entry struct {
-	owner *token
-	label *label
-	items posting
-	next  *entry // another label of the same hash
+	owner    *token
+	label    *label
+	items    posting
+	ownDelta bool   // items.delta may be written to by owner
+	next     *entry // another label of the same hash
 }
 
 // vocabulary maps the labels of one attribute to the items that have them: a hash trie of 32
@@ -114,7 +115,7 @@ func (v *vocabulary) ownChained(o *token, s *slot, text string, hash uint64) *en
 	for at := &s.entry; *at != nil; at = &(*at).next {
 		if (*at).owner != o {
 			mine := **at
-			mine.owner = o
+			mine.owner, mine.ownDelta = o, false
 			*at = &mine
 		}
 	}
@@ -164,7 +165,7 @@ func (e *entry) without(text string) *entry {
 		return e.next
 	}
 	mine := *e
-	mine.owner, mine.next = nil, e.next.without(text)
+	mine.owner, mine.ownDelta, mine.next = nil, false, e.next.without(text)
 	return &mine
 }
 

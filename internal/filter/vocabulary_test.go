@@ -55,9 +55,9 @@ func TestVocabularyWithPoorHashes(t *testing.T) {
 func toggle(v *vocabulary, twin map[string]int, o *token, text string, hash uint64, number uint32) {
 	e := v.own(o, text, hash)
 	if e.items.size > 0 && slices.Contains(union(e.items.parts()).ToArray(), number) {
-		e.items = e.items.remove(number)
+		e.remove(number)
 	} else {
-		e.items = e.items.add(number)
+		e.add(number)
 	}
 	twin[text] = e.items.size
 	if e.items.size == 0 {
@@ -72,19 +72,24 @@ func TestPosting(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	var versions []posting
 	var twins []map[uint32]bool
-	p, twin := posting{}, map[uint32]bool{}
+	e, twin := &entry{}, map[uint32]bool{}
 	for step := range 1500 {
 		number := uint32(rng.IntN(4))<<16 | uint32(rng.IntN(100))
 		growing := step%500 < 300
+		if step%3 == 0 { // as own does for the next version
+			e = &entry{items: e.items}
+		}
 		switch {
 		case twin[number] && !growing:
-			p = p.remove(number)
+			e.remove(number)
 			delete(twin, number)
 		case !twin[number] && growing:
-			p = p.add(number)
+			e.add(number)
 			twin[number] = true
 		}
-		versions, twins = append(versions, p), append(twins, maps.Clone(twin))
+		if step%3 == 2 {
+			versions, twins = append(versions, e.items), append(twins, maps.Clone(twin))
+		}
 	}
 	for i, p := range versions {
 		want := slices.AppendSeq([]uint32{}, maps.Keys(twins[i]))
