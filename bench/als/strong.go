@@ -91,7 +91,7 @@ func train(ctx context.Context, cfg als.Config, positives [][]int32, items int) 
 		return nil, nil, 0, err
 	}
 	start := cpuSeconds()
-	factors, err := als.Train(ctx, matrix, cfg, nil)
+	factors, err := als.Train(ctx, matrix, als.Content{}, cfg, nil)
 	return matrix, factors, (cpuSeconds() - start) / float64(cfg.Epochs), err
 }
 
