@@ -17,7 +17,10 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	if err != nil {
 		return Recommendations{}, fmt.Errorf("name the recommendation: %w", err)
 	}
-	out := Recommendations{RecommendationID: id.String(), Space: s.spaceID, Model: s.modelID}
+	out := Recommendations{RecommendationID: id.String(), Space: s.spaceID}
+	if s.model != nil {
+		out.Model = s.modelID
+	}
 	if q.ValidateOnly {
 		return out, nil
 	}
@@ -55,6 +58,7 @@ type request struct {
 	context   []uint32 // registered context items
 	excluded  bitset
 	user      []float32                  // the folded-in factor; nil: none
+	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
 }
 
@@ -62,10 +66,7 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *req
 	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
 		excluded: newBitset(len(s.chunks) * chunkSize)}
 	if s.model != nil {
-		r.gain = float32(r.placement.Gain)
-		if r.gain == 0 {
-			r.gain = float32(s.model.als.DefaultGain())
-		}
+		r.gain = float32(r.placement.gainOf(s.model.als))
 	}
 	for _, id := range q.ContextItemIDs {
 		if number, ok := e.numbers.find(id); ok && s.facts(number) != nil {
@@ -133,7 +134,7 @@ func (r *request) why() FallbackReason {
 func (r *request) evidence() []preference {
 	var out []preference
 	for _, p := range r.prefs {
-		if _, _, ok := r.s.factor(p.item); ok && p.confidence > 0 {
+		if _, ok := r.s.factor(p.item); ok && p.confidence > 0 {
 			out = append(out, p)
 		}
 	}

@@ -136,8 +136,9 @@ type ModelStore interface {
 // ChangeStore feeds the live State.
 type ChangeStore interface {
 	// Load calls each for every item with its vector in the active space, ascending by item
-	// id, all in one REPEATABLE READ transaction with the Head it returns.
-	Load(ctx context.Context, each func(ItemRow) error) (Head, error)
+	// id, all in one REPEATABLE READ transaction with the Head it returns. halfLife is that of
+	// TypeCount.Recent.
+	Load(ctx context.Context, halfLife time.Duration, each func(ItemRow) error) (Head, error)
 	// Changes returns what happened after the two change numbers, read in one REPEATABLE READ
 	// transaction; Reload says that a whole Load is needed instead (another space or model,
 	// or more changes than is worth applying one by one).
@@ -155,6 +156,7 @@ type Head struct {
 	InteractionSeq int64
 	Space          *recsys.SpaceRecord // the live space; nil: none yet
 	Model          *recsys.ModelRecord // the live model; nil: none yet
+	Newest         time.Time           // of the newest interaction; zero: there is none
 	Counts         []TypeCount         // interactions by item, type and value, registered or not
 }
 
@@ -164,6 +166,8 @@ type TypeCount struct {
 	Type   recsys.InteractionType
 	Value  float64
 	Count  int64
+	First  time.Time // of the oldest
+	Recent float64   // Σ 2^(−age/halfLife), age counted back from Head.Newest; Count if halfLife is 0
 }
 
 // Changes is a stretch of the change log.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed-473295a7/vitrine/internal/als"
@@ -18,17 +19,17 @@ import (
 
 // Training is what a training run was made of and gave; stored with the model.
 type Training struct {
-	Config        als.Config     `json:"config"`
-	Items         int            `json:"items"`
-	Users         int            `json:"users"`
-	Rows          int            `json:"rows"` // observed user–item pairs
-	Digest        string         `json:"digest"`
-	Ridge         float64        `json:"ridge"` // of the content map
-	Gain          float64        `json:"gain"`
-	MeanPositives float64        `json:"mean_positives"`
-	Folded        int            `json:"folded"` // items served by fold-in instead of their trained factor
-	Weights       recsys.Weights `json:"weights"`
-	Positives     int64          `json:"positives"` // positive interactions, repeated ones counted
+	Recipe        Recipe  `json:"recipe"`
+	Items         int     `json:"items"`
+	Users         int     `json:"users"`
+	Rows          int     `json:"rows"`      // observed user–item pairs
+	Positives     int64   `json:"positives"` // positive interactions, repeated ones counted
+	Digest        string  `json:"digest"`    // of the rows: two runs with one digest have seen the same
+	Ridge         float64 `json:"ridge"`     // of the content map
+	Gain          float64 `json:"gain"`
+	MeanPositives float64 `json:"mean_positives"`
+	Young         int     `json:"young"`     // trained items that are still served by their fold-in as well
+	Corrected     int     `json:"corrected"` // items the corrector covers
 }
 
 // trainingRows is the interaction matrix with the names of its rows and columns.
@@ -36,13 +37,14 @@ type trainingRows struct {
 	itemIDs []string
 	entries []als.Entry
 	byUser  [][]als.Entry
+	first   []int64 // by item: the first interaction, Unix nanoseconds; the greatest time: none
 	seq     int64
 
 	positives int64 // positive interactions, repeated ones counted
 }
 
 // Train fits a factor model to all interactions and makes it the live one. Deterministic for
-// the data and Config.ALS. Too little data, fewer than two users or items with positives, is
+// the data and Config.Recipe. Too little data, fewer than two users or items with positives, is
 // recsys.ErrInvalid and leaves the live model.
 func (e *Engine) Train(ctx context.Context, progress Progress) (recsys.ModelID, Training, error) {
 	release, err := e.exclusively(ctx, "train")
@@ -91,16 +93,17 @@ func (e *Engine) storeModel(ctx context.Context, scan catalogScan, rows training
 // trainingRows reads all interactions with registered items. Users are numbered in the order
 // of their ids, items in that of the catalogue, so that the same data gives the same matrix.
 func (e *Engine) trainingRows(ctx context.Context, scan catalogScan) (trainingRows, error) {
-	out := trainingRows{itemIDs: make([]string, len(scan.rows))}
+	out := trainingRows{itemIDs: make([]string, len(scan.rows)), first: make([]int64, len(scan.rows))}
 	for i, row := range scan.rows {
-		out.itemIDs[i] = row.Item.ItemID
+		out.itemIDs[i], out.first[i] = row.Item.ItemID, math.MaxInt64
 	}
 	events := make(map[recsys.Actor][]recsys.Interaction)
 	seq, err := e.store.Interactions(ctx, InteractionFilter{}, func(in recsys.Interaction) error {
-		if _, ok := scan.at[in.ItemID]; ok {
+		if at, ok := scan.at[in.ItemID]; ok {
 			if e.positive(in.Type, in.Value) {
 				out.positives++
 			}
+			out.first[at] = min(out.first[at], in.EventTime.UnixNano())
 			events[in.Actor] = append(events[in.Actor], in)
 		}
 		return ctx.Err()
@@ -139,7 +142,8 @@ func compareBool(a, b bool) int {
 // entries reduces one user's interactions, oldest first, to a row of the matrix.
 func (e *Engine) entries(events []recsys.Interaction, user int, item func(string) uint32) []als.Entry {
 	var out []als.Entry
-	for _, p := range summarize(newestFirst(events), e.config.Weights, item) {
+	settings := e.config.Recipe.Events
+	for _, p := range settings.summarize(newestFirst(events), settings.cutoff(e.now()), item) {
 		if p.confidence > 0 {
 			out = append(out, als.Entry{User: int32(user), Item: int32(p.item), Confidence: float32(p.confidence), Target: float32(p.target)})
 		}
@@ -148,8 +152,9 @@ func (e *Engine) entries(events []recsys.Interaction, user int, item func(string
 }
 
 func (e *Engine) fitModel(ctx context.Context, scan catalogScan, rows trainingRows, progress Progress) (*factorModel, Training, error) {
-	run := Training{Config: e.config.ALS, Items: len(rows.itemIDs), Users: len(rows.byUser), Rows: len(rows.entries),
-		Digest: digest(rows.entries), Weights: e.config.Weights, Positives: rows.positives}
+	recipe := e.config.Recipe
+	run := Training{Recipe: recipe, Items: len(rows.itemIDs), Users: len(rows.byUser), Rows: len(rows.entries),
+		Digest: digest(rows.entries), Positives: rows.positives}
 	if run.Users < 2 || distinctItems(rows.entries) < 2 {
 		return nil, run, fmt.Errorf("train: %d users with %d items between them, want at least 2 of each: %w",
 			run.Users, distinctItems(rows.entries), recsys.ErrInvalid)
@@ -158,27 +163,56 @@ func (e *Engine) fitModel(ctx context.Context, scan catalogScan, rows trainingRo
 	if err != nil {
 		return nil, run, err
 	}
-	factors, err := als.Train(ctx, matrix, e.config.ALS, func(epoch int) { progress("train factors", epoch, e.config.ALS.Epochs) })
-	if err != nil {
-		return nil, run, fmt.Errorf("train factors: %w", err)
-	}
 	content, x, err := e.contentRows(ctx, scan, progress)
 	if err != nil {
 		return nil, run, err
 	}
+	f := &factorModel{recipe: recipe, content: content, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
+	if err := f.fit(ctx, matrix, x, progress); err != nil {
+		return nil, run, err
+	}
+	foldYoungRows(f, rows, e.leftOf(scan, rows))
+	run.Gain, run.MeanPositives, run.Young = f.als.DefaultGain(), f.als.MeanPositives(), len(f.foldAt)
+	run.Ridge = f.als.Ridge()
+	if f.corrector != nil {
+		run.Corrected = f.corrector.Len()
+	}
+	return f, run, nil
+}
+
+// fit trains the parts that are fitted to the matrix.
+func (f *factorModel) fit(ctx context.Context, matrix *als.Matrix, x als.Content, progress Progress) error {
+	settings := f.recipe.ALS
+	factors, err := als.Train(ctx, matrix, x, settings, func(epoch int) { progress("train factors", epoch, settings.Epochs) })
+	if err != nil {
+		return fmt.Errorf("train factors: %w", err)
+	}
 	progress("fit content map", 0, 1)
 	contentConfig := als.DefaultContentConfig()
-	contentConfig.Workers = e.config.ALS.Workers
-	model, err := als.FitModel(ctx, matrix, factors, x, contentConfig)
-	if err != nil {
-		return nil, run, fmt.Errorf("fit the content map: %w", err)
+	contentConfig.Workers = settings.Workers
+	if f.als, err = als.FitModel(ctx, matrix, factors, x, contentConfig); err != nil {
+		return fmt.Errorf("fit the content map: %w", err)
 	}
 	progress("fit content map", 1, 1)
-	f := &factorModel{als: model, content: content, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
-	foldColdRows(f, rows)
-	run.Gain, run.MeanPositives, run.Folded = model.DefaultGain(), model.MeanPositives(), len(f.foldAt)
-	run.Ridge = model.Ridge()
-	return f, run, nil
+	if f.recipe.CorrectorWeight == 0 || f.recipe.Corrector.Items == 0 {
+		return nil
+	}
+	progress("fit corrector", 0, 1)
+	if f.corrector, err = als.FitCorrector(ctx, matrix, factors, f.recipe.Corrector, settings.Workers); err != nil {
+		return fmt.Errorf("fit the corrector: %w", err)
+	}
+	progress("fit corrector", 1, 1)
+	return nil
+}
+
+// leftOf is what age has left of each item's gain.
+func (e *Engine) leftOf(scan catalogScan, rows trainingRows) []float64 {
+	now := e.now().UnixNano()
+	out := make([]float64, len(scan.rows))
+	for i, row := range scan.rows {
+		out[i] = e.left(row.Item.CreateTime, rows.first[i], now)
+	}
+	return out
 }
 
 // contentRows embeds the catalogue in the content recipe of the factor model. A catalogue with
@@ -232,9 +266,9 @@ func digest(entries []als.Entry) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// TrainIsDue reports whether enough has happened since the live model was trained: a fifth
-// more positive interactions (a fold-in keeps most of a retrain's quality until about there),
-// or, without a model, the first firstTraining of them.
+// TrainIsDue reports whether enough has happened since the live model was trained: by default a
+// fifth more positive interactions (a fold-in keeps most of a retrain's quality until about
+// there), or, without a model, the first firstTraining of them.
 func (e *Engine) TrainIsDue() bool {
 	const firstTraining = 50
 	s := e.state.Load()
@@ -242,5 +276,8 @@ func (e *Engine) TrainIsDue() bool {
 	if s.model == nil {
 		return now >= firstTraining
 	}
-	return 5*(now-s.model.trainedOn) > max(s.model.trainedOn, firstTraining)
+	fresh := float64(now - s.model.trainedOn)
+	due := e.config.Retrain
+	return due.Share > 0 && fresh > due.Share*float64(max(s.model.trainedOn, firstTraining)) ||
+		due.Every > 0 && fresh > 0 && e.now().Sub(s.model.createTime) >= due.Every
 }
