@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/seed-473295a7/vitrine/internal/rank"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
 // Recommend answers the items to show. It reads one State, writes nothing and never waits for
@@ -29,7 +31,7 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		return out, ctx.Err()
 	}
 	r := e.newRequest(s, q, prefs)
-	candidates := r.candidates(&out)
+	list := r.rank(&out)
 	switch {
 	case storeErr != nil:
 		e.log.Warn("history could not be read, answering without it", "error", storeErr)
@@ -37,13 +39,48 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	case s.registered == 0:
 		out.FallbackReason = FallbackEmptyCatalog
 	}
-	rank.Sort(candidates)
-	list := rank.Diversify(candidates, q.PageSize, q.Diversity, s.vector)
 	if len(list) < q.PageSize && out.FallbackReason == FallbackNone {
 		out.FallbackReason = FallbackExhausted
 	}
 	out.Items = r.present(list)
 	return out, nil
+}
+
+// Rank is Recommend for a history that is handed in instead of one that is stored: the same
+// code, for evaluations. What is in the history is not answered again.
+func (e *Engine) Rank(ctx context.Context, q recsys.RankQuery) ([]recsys.Ranked, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := e.state.Load()
+	r := e.newRequest(s, RecommendQuery{PageSize: q.K, Diversity: q.Diversity, Placement: q.Placement},
+		e.summarize(newestFirst(slices.Clone(q.History))))
+	if q.Only != nil {
+		for at, ch := range s.chunks {
+			for i, known := range ch.facts {
+				if known != nil && !q.Only(known.itemID) {
+					r.excluded.set(uint32(at*chunkSize + i))
+				}
+			}
+		}
+	}
+	var how Recommendations
+	list := r.rank(&how)
+	out := make([]recsys.Ranked, len(list))
+	for i, c := range list {
+		out[i] = recsys.Ranked{ItemID: s.facts(c.Item).itemID, Score: c.Parts.Score()}
+	}
+	return out, nil
+}
+
+// Vector returns an item's unit vector in the live space, a view that must not be written to;
+// nil if it has none.
+func (e *Engine) Vector(itemID string) []float32 {
+	number, ok := e.numbers.find(itemID)
+	if !ok {
+		return nil
+	}
+	return e.state.Load().vector(number)
 }
 
 // request is one Recommend under way.
@@ -85,6 +122,13 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *req
 		}
 	}
 	return r
+}
+
+// rank orders the answer and says in out what ordered it.
+func (r *request) rank(out *Recommendations) []rank.Candidate {
+	candidates := r.candidates(out)
+	rank.Sort(candidates)
+	return rank.Diversify(candidates, r.q.PageSize, r.q.Diversity, r.s.vector)
 }
 
 // allowed reports whether an item may be in the answer.

@@ -145,3 +145,18 @@ func (w Weights) rating(value float64) float64 {
 	fraction := value - float64(low)
 	return w.Rating[low-1]*(1-fraction) + w.Rating[low]*fraction
 }
+
+// RankQuery asks for the best items for somebody, known by what they did.
+type RankQuery struct {
+	History   []Interaction            // oldest first
+	K         int                      // how many
+	Only      func(itemID string) bool // items that may be answered; nil: all
+	Diversity float64                  // 0..1
+	Placement string                   // whose dials apply
+}
+
+// Ranked is an item of a ranked list.
+type Ranked struct {
+	ItemID string
+	Score  float64
+}
