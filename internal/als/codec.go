@@ -14,7 +14,7 @@ import (
 const (
 	modelMagic   = "VTRNALS\x00"
 	modelVersion = 2
-	headerBytes  = len(modelMagic) + 5*4 + 5*8
+	headerBytes  = len(modelMagic) + 5*4 + 6*8
 	sumBytes     = 4
 )
 
@@ -22,8 +22,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // header is the fixed part of a stored model, after the magic and in this order.
 type header struct {
-	Version, Dims, ContentDims, Items, Users           uint32
-	Alpha0, Regularization, Ridge, Gain, MeanPositives float64
+	Version, Dims, ContentDims, Items, Users                           uint32
+	Alpha0, Regularization, Ridge, Gain, MeanPositives, KnownPositives float64
 }
 
 // MarshalBinary writes the model as UnmarshalModel reads it. Equal models give equal bytes;
@@ -34,7 +34,7 @@ type header struct {
 func (m *Model) MarshalBinary() ([]byte, error) {
 	h := header{Version: modelVersion, Dims: uint32(m.dims), ContentDims: uint32(m.contentDims),
 		Items: uint32(m.Items()), Users: uint32(m.users),
-		Alpha0: m.alpha0, Regularization: m.lambda, Ridge: m.ridge, Gain: m.gain, MeanPositives: m.meanPositives}
+		Alpha0: m.alpha0, Regularization: m.lambda, Ridge: m.ridge, Gain: m.gain, MeanPositives: m.meanPositives, KnownPositives: m.knownPositives}
 	out := append(make([]byte, 0, h.size()), modelMagic...)
 	out, err := binary.Append(out, binary.LittleEndian, h)
 	if err != nil {
@@ -88,7 +88,7 @@ func unmarshal(data []byte) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{dims: int(h.Dims), contentDims: int(h.ContentDims), users: int(h.Users), alpha0: h.Alpha0,
-		lambda: h.Regularization, ridge: h.Ridge, gain: h.Gain, meanPositives: h.MeanPositives}
+		lambda: h.Regularization, ridge: h.Ridge, gain: h.Gain, meanPositives: h.MeanPositives, knownPositives: h.KnownPositives}
 	for _, block := range m.blocks() {
 		size := 4 * block.length(uint64(h.Items))
 		numbers, err := vecmath.FromBytes(rest[:size])
@@ -110,6 +110,7 @@ func unmarshal(data []byte) (*Model, error) {
 			return nil, fmt.Errorf("a cold share is %g", share)
 		}
 	}
+	m.massPerScore = m.scoreMass()
 	return m, nil
 }
 
@@ -123,10 +124,10 @@ func (h header) check(length int) error {
 		return fmt.Errorf("%d × %d factors of %d entries from %d of content", h.Users, h.Items, h.Dims, h.ContentDims)
 	case uint64(length) != h.size():
 		return fmt.Errorf("%d bytes, want %d", length, h.size())
-	case !(h.Alpha0 > 0 && h.Regularization > 0 && h.Ridge >= 0 && h.Gain >= 0 && h.MeanPositives >= 0):
+	case !(h.Alpha0 > 0 && h.Regularization > 0 && h.Ridge >= 0 && h.Gain >= 0 && h.MeanPositives >= 0 && h.KnownPositives >= 0):
 		return fmt.Errorf("parameters are out of range: %+v", h)
 	}
-	for _, v := range []float64{h.Alpha0, h.Regularization, h.Ridge, h.Gain, h.MeanPositives} {
+	for _, v := range []float64{h.Alpha0, h.Regularization, h.Ridge, h.Gain, h.MeanPositives, h.KnownPositives} {
 		if math.IsInf(v, 1) {
 			return fmt.Errorf("parameters are not finite: %+v", h)
 		}

@@ -166,9 +166,13 @@ func newModel(m *Matrix, f *Factors, contentDims int) *Model {
 		if n > 0 {
 			warm++
 			model.meanPositives += n
+			model.knownPositives += n * n
 		}
 	}
-	model.meanPositives /= float64(max(warm, 1))
+	if warm > 0 {
+		model.knownPositives /= model.meanPositives
+		model.meanPositives /= float64(warm)
+	}
 	mean, known := make([]float64, f.Dims), 0
 	for u, n := range m.byUser.mass {
 		if n > 0 {
@@ -179,6 +183,7 @@ func newModel(m *Matrix, f *Factors, contentDims int) *Model {
 	for k, v := range mean {
 		model.meanUser[k] = float32(v / float64(max(known, 1)))
 	}
+	model.massPerScore = model.scoreMass()
 	return model
 }
 

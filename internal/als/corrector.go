@@ -58,7 +58,8 @@ func (c CorrectorConfig) Validate() error {
 
 // FitCorrector fits the item-to-item model to the positives of m, which f was trained on. Cost: O(Σ n_u²) for the
 // products and O(n³/2) for n covered items, spread over workers goroutines (0: GOMAXPROCS); the
-// result does not depend on their number. It covers no item where none has enough positives.
+// result does not depend on their number. It covers no item where none has enough positives, or
+// where users are too few for the pairs to say anything beside the ridge.
 //
 // Errors: recsys.ErrInvalid from cfg.Validate, or if confidences span too wide a range; ctx's error.
 func FitCorrector(ctx context.Context, m *Matrix, f *Factors, cfg CorrectorConfig, workers int) (*Corrector, error) {
@@ -88,7 +89,9 @@ func FitCorrector(ctx context.Context, m *Matrix, f *Factors, cfg CorrectorConfi
 			}
 		}
 	}
-	c.level(m, f, maxLevel/math.Sqrt(square))
+	if !c.level(m, f, maxLevel/math.Sqrt(square)) {
+		return newCorrector(nil, m.Items()), nil
+	}
 	if !vecmath.Finite(c.b) {
 		return nil, fmt.Errorf("corrector is not finite: confidences span too wide a range: %w", recsys.ErrInvalid)
 	}
@@ -170,11 +173,12 @@ func (c *Corrector) meanSquare(m *Matrix) float64 {
 const (
 	levelUsers = 500 // at most so many users are asked for the level
 	levelItems = 20  // by the covered items that the factors would show them first
-	maxLevel   = 8   // where positives have x = 1: beyond it e is noise
+	maxLevel   = 3   // where positives have x = 1; beyond it the ridge has left nothing but noise
 )
 
-// level scales B, by at most so much, so that Σ e = Σ w·v over what a sample of users would be shown.
-func (c *Corrector) level(m *Matrix, f *Factors, most float64) {
+// level scales B so that Σ e = Σ w·v over what a sample of users would be shown; false if that
+// takes more than most, or cannot be.
+func (c *Corrector) level(m *Matrix, f *Factors, most float64) bool {
 	v := make([]float32, 0, len(c.rows)*f.Dims)
 	for _, row := range c.rows {
 		v = append(v, f.V[int(row)*f.Dims:(int(row)+1)*f.Dims]...)
@@ -203,13 +207,13 @@ func (c *Corrector) level(m *Matrix, f *Factors, most float64) {
 			byPair += float64(pair[hit.ID])
 		}
 	}
-	scale := 1.0
-	if byPair > 0 && byFactor > 0 {
-		scale = min(byFactor/byPair, most)
+	if !(byFactor > 0 && byFactor <= most*byPair) {
+		return false
 	}
 	for k := range c.b {
-		c.b[k] *= float32(scale)
+		c.b[k] *= float32(byFactor / byPair)
 	}
+	return true
 }
 
 // Items returns the number of item rows of the training.

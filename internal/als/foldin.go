@@ -90,6 +90,9 @@ func (m *Model) solveUser(s *scratch, n float64, gramV, w []float32) {
 // userConfidence is ρ_u = n/(n + 8).
 func userConfidence(n float64) float64 { return n / (n + halfUser) }
 
+// UserConfidence returns ρ_u of a history: 0 for an empty one, towards 1 as it grows.
+func UserConfidence(history []Weighted) float64 { return userConfidence(mass(history)) }
+
 // UserHalfStep returns the factor that a training sweep would give a user with this
 // history: ρ = 1, no prior, no decay (Decay is ignored). FoldInItem takes such factors.
 // The result is owned by the caller; safe for concurrent use.
@@ -143,7 +146,7 @@ func (m *Model) FoldInItem(touches []Touch, positives float64, prior []float32) 
 	if !(n >= 0) {
 		n = 0
 	}
-	rho := m.itemConfidence(n)
+	rho := m.itemConfidence(n, mu)
 	lambda := (1 + 2*(1-rho)) * m.lambda * (n + m.alpha0*float64(m.users))
 	if !s.factorize(rho*m.alpha0, m.gramW, lambda) {
 		return r, mu
@@ -156,12 +159,29 @@ func (m *Model) FoldInItem(touches []Touch, positives float64, prior []float32) 
 	return r, mu
 }
 
-// itemConfidence is ρ_i = min(1, n/(3 n̄)). Without a warm item there is nothing to compare with: 1.
-func (m *Model) itemConfidence(n float64) float64 {
+// itemConfidence is ρ_i = min(1, n/n_e), how far an item of mass n has come on its way to n_e, the
+// mass it will have: what its content promises, and 3 n̄ at least. Without a warm item there is
+// nothing to compare with: 1.
+func (m *Model) itemConfidence(n float64, prior []float32) float64 {
 	if m.meanPositives == 0 {
 		return 1
 	}
-	return min(1, n/(fullItem*m.meanPositives))
+	return min(1, n/max(fullItem*m.meanPositives, m.massPerScore*float64(vecmath.Dot(m.meanUser, prior))))
+}
+
+// scoreMass is how much mass of positives a warm item has for each unit of the mean user's score.
+func (m *Model) scoreMass() float64 {
+	var mass, score float64
+	for row, n := range m.positives {
+		if n > 0 {
+			mass += float64(n)
+			score += float64(vecmath.Dot(m.meanUser, m.ItemFactor(row)))
+		}
+	}
+	if !(score > 0) {
+		return 0
+	}
+	return mass / score
 }
 
 // userLambda is λ_u = λ(n_u + α0 I).

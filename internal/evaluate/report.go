@@ -1,7 +1,6 @@
 package evaluate
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -203,16 +202,7 @@ func (s Summary) String() string {
 
 func (s StageReport) writeTable(w io.Writer, reference string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	var names []string
-	for _, m := range s.Models {
-		for _, f := range m.Metrics {
-			if !slices.Contains(names, f.Name) {
-				names = append(names, f.Name)
-			}
-		}
-	}
-	order := []string{MetricNDCG10, MetricNDCG100, MetricRecall20, MetricMRR, MetricCold, MetricWarm, MetricColdShare, MetricCoverage, MetricPopularity, MetricDistance}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(slices.Index(order, a), slices.Index(order, b)) })
+	names := metricNames(s)
 	fmt.Fprintf(t, "\t%s\tΔ %s\t\n", strings.Join(names, "\t"), mainMetric(names))
 	for _, m := range s.Models {
 		fmt.Fprintf(t, "%s\t", m.Name)
