@@ -210,6 +210,7 @@ func (r *runner) models() []model {
 		{CFOnly, func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error) {
 			config := r.Config
 			config.Recipe.ALS.PriorRidge, config.Recipe.CorrectorWeight = 0, 0
+			config.Placements = map[string]engine.Placement{"": {Gain: 1}} // without content there is none to speak for
 			bare := func(it *recsys.Item) { it.Attributes, it.ImageDigest = nil, nil }
 			return r.catalog.trained(ctx, fold, config, bare)
 		}},
