@@ -63,6 +63,8 @@ type Stats struct {
 	Items   int // registered
 	Vectors int // with an embedding
 	Pending int // items that wait for FoldIn
+
+	Positives int64 // positive interactions, with items that are registered or not
 }
 
 // Stats returns the current figures; zero before Load.
@@ -71,7 +73,7 @@ func (e *Engine) Stats() Stats {
 	if s == nil {
 		return Stats{}
 	}
-	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len()}
+	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len(), Positives: e.numbers.total.Load()}
 }
 
 // Woken receives when a write of this process has put something into the change log that Sync
@@ -195,7 +197,7 @@ func (e *Engine) emptyState(head Head) (*State, error) {
 		return nil, err
 	}
 	s := &State{spaceID: head.Space.ID, space: recipe.space, index: index,
-		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq}
+		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
 	if head.Model == nil {
 		return s, nil
 	}

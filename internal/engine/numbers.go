@@ -19,8 +19,9 @@ type numbers struct {
 	total  atomic.Int64 // positives of registered and other items together
 
 	halfLife time.Duration // of recent; 0: nothing fades
-	landmark time.Time     // the newest interaction at the last load: where recent counts 1
+	landmark time.Time     // where recent counts 1: the newest interaction at the last load, else the first one
 	most     atomicFloat   // the greatest recent
+	newest   atomicFloat   // what the newest interaction counts
 }
 
 type numberChunk struct {
@@ -42,6 +43,7 @@ func (f *atomicFloat) store(v float64) { f.bits.Store(math.Float64bits(v)) }
 func newNumbers(halfLife time.Duration) *numbers {
 	n := &numbers{byID: make(map[string]uint32), halfLife: halfLife}
 	n.chunks.Store(new([]*numberChunk))
+	n.newest.store(1)
 	return n
 }
 
@@ -89,11 +91,11 @@ func (n *numbers) positives(number uint32) int64 {
 // popularity is what an item's positives amount to with those of long ago faded: 0 for an item
 // nobody liked and 1 for the one most people like now, on a log scale.
 func (n *numbers) popularity(number uint32) float64 {
-	most := n.most.load()
+	most, unit := n.most.load(), n.newest.load()
 	if most == 0 {
 		return 0
 	}
-	return math.Log1p(n.chunkOf(number).recent[number%chunkSize].load()) / math.Log1p(most)
+	return math.Log1p(n.chunkOf(number).recent[number%chunkSize].load()/unit) / math.Log1p(most/unit)
 }
 
 // firstSeen is when somebody first did something with an item, Unix nanoseconds; the greatest
@@ -113,11 +115,17 @@ func (n *numbers) add(number uint32, at time.Time, positive bool) {
 	if first := c.first[i].Load(); first == 0 || at.UnixNano() < first {
 		c.first[i].Store(at.UnixNano())
 	}
-	if positive {
-		c.positives[i].Add(1)
-		n.total.Add(1)
-		n.addRecent(c, i, n.weight(at))
+	if !positive {
+		return
 	}
+	c.positives[i].Add(1)
+	n.total.Add(1)
+	if n.landmark.IsZero() {
+		n.landmark = at
+	}
+	weight := n.weight(at)
+	n.newest.store(max(n.newest.load(), weight))
+	n.addRecent(c, i, weight)
 }
 
 // addAll counts all interactions of one item, type and value, as a load brings them.
@@ -153,6 +161,7 @@ func (n *numbers) reset(landmark time.Time) {
 	n.total.Store(0)
 	n.landmark = landmark
 	n.most.store(0)
+	n.newest.store(1)
 	for _, c := range *n.chunks.Load() {
 		for i := range c.positives {
 			c.positives[i].Store(0)

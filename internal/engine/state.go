@@ -27,6 +27,7 @@ type State struct {
 	index       ann.Index
 	chunks      []*chunk
 	registered  int
+	paused      bool  // no training but on demand
 	exploredAt  int64 // when explore of all items was last brought up to date, Unix nanoseconds
 
 	catalogSeq     int64 // changes of other processes up to here are in

@@ -126,8 +126,13 @@ type SpaceStore interface {
 type ModelStore interface {
 	// CreateModel stores a model, not yet active, and returns its id.
 	CreateModel(ctx context.Context, record recsys.ModelRecord) (recsys.ModelID, error)
-	// ActivateModel makes a model the live one; it takes a catalogue change number.
-	ActivateModel(ctx context.Context, model recsys.ModelID) error
+	// ActivateModel makes a model the live one; it takes a catalogue change number. pause sets or
+	// ends Head.TrainingPaused. ErrNotFound if there is no such model.
+	ActivateModel(ctx context.Context, model recsys.ModelID, pause bool) error
+	// Models lists all models, newest first.
+	Models(ctx context.Context) ([]recsys.ModelInfo, error)
+	// PruneModels deletes all models but the live one and the keep newest, and returns how many.
+	PruneModels(ctx context.Context, keep int) (int64, error)
 	// Lock takes a session advisory lock by name without waiting; ok is false when another
 	// session holds it. The lock is lost with the connection; release gives it back.
 	Lock(ctx context.Context, name string) (release func(), ok bool, err error)
@@ -156,6 +161,7 @@ type Head struct {
 	InteractionSeq int64
 	Space          *recsys.SpaceRecord // the live space; nil: none yet
 	Model          *recsys.ModelRecord // the live model; nil: none yet
+	TrainingPaused bool                // no training but on demand
 	Newest         time.Time           // of the newest interaction; zero: there is none
 	Counts         []TypeCount         // interactions by item, type and value, registered or not
 }

@@ -30,6 +30,8 @@ type Training struct {
 	MeanPositives float64 `json:"mean_positives"`
 	Young         int     `json:"young"`     // trained items that are still served by their fold-in as well
 	Corrected     int     `json:"corrected"` // items the corrector covers
+
+	Verdict *Verdict `json:"verdict,omitempty"` // of the trial before it; nil: there was none
 }
 
 // trainingRows is the interaction matrix with the names of its rows and columns.
@@ -43,10 +45,25 @@ type trainingRows struct {
 	positives int64 // positive interactions, repeated ones counted
 }
 
-// Train fits a factor model to all interactions and makes it the live one. Deterministic for
-// the data and Config.Recipe. Too little data, fewer than two users or items with positives, is
-// recsys.ErrInvalid and leaves the live model.
+// Train fits a factor model to all interactions by Config.Recipe and makes it the live one.
+// Deterministic for the data, the recipe and the age of items. Too little data, fewer than two
+// users or items with positives, is recsys.ErrInvalid and leaves the live model.
 func (e *Engine) Train(ctx context.Context, progress Progress) (recsys.ModelID, Training, error) {
+	return e.TrainAs(ctx, Order{Recipe: e.config.Recipe, Activate: true}, progress)
+}
+
+// Order asks for a factor model.
+type Order struct {
+	Recipe   Recipe
+	Verdict  *Verdict // stored with the model
+	Activate bool     // make it the live one
+}
+
+// keptModels is how many factor models are kept for a roll-back beside the live one.
+const keptModels = 10
+
+// TrainAs is Train to an order; a model that is not activated is stored all the same.
+func (e *Engine) TrainAs(ctx context.Context, order Order, progress Progress) (recsys.ModelID, Training, error) {
 	release, err := e.exclusively(ctx, "train")
 	if err != nil {
 		return 0, Training{}, err
@@ -56,22 +73,22 @@ func (e *Engine) Train(ctx context.Context, progress Progress) (recsys.ModelID, 
 	if err != nil {
 		return 0, Training{}, err
 	}
-	rows, err := e.trainingRows(ctx, scan)
+	rows, err := e.trainingRows(ctx, scan, order.Recipe.Events)
 	if err != nil {
 		return 0, Training{}, err
 	}
-	model, run, err := e.fitModel(ctx, scan, rows, progress)
+	model, run, err := e.fitModel(ctx, order, scan, rows, progress)
 	if err != nil {
 		return 0, run, err
 	}
-	id, err := e.storeModel(ctx, scan, rows, model, run)
+	id, err := e.storeModel(ctx, order, scan, rows, model, run)
 	if err != nil {
 		return 0, run, err
 	}
 	return id, run, e.Sync(ctx)
 }
 
-func (e *Engine) storeModel(ctx context.Context, scan catalogScan, rows trainingRows, model *factorModel, run Training) (recsys.ModelID, error) {
+func (e *Engine) storeModel(ctx context.Context, order Order, scan catalogScan, rows trainingRows, model *factorModel, run Training) (recsys.ModelID, error) {
 	b, err := encodeModel(model)
 	if err != nil {
 		return 0, err
@@ -84,15 +101,20 @@ func (e *Engine) storeModel(ctx context.Context, scan catalogScan, rows training
 	if err != nil {
 		return 0, fmt.Errorf("store the factor model: %w", err)
 	}
-	if err := e.store.ActivateModel(ctx, id); err != nil {
-		return 0, fmt.Errorf("activate %v: %w", id, err)
+	if order.Activate {
+		if err := e.store.ActivateModel(ctx, id, false); err != nil {
+			return 0, fmt.Errorf("activate %v: %w", id, err)
+		}
+	}
+	if _, err := e.store.PruneModels(ctx, keptModels); err != nil {
+		return 0, fmt.Errorf("prune factor models: %w", err)
 	}
 	return id, nil
 }
 
 // trainingRows reads all interactions with registered items. Users are numbered in the order
 // of their ids, items in that of the catalogue, so that the same data gives the same matrix.
-func (e *Engine) trainingRows(ctx context.Context, scan catalogScan) (trainingRows, error) {
+func (e *Engine) trainingRows(ctx context.Context, scan catalogScan, settings Events) (trainingRows, error) {
 	out := trainingRows{itemIDs: make([]string, len(scan.rows)), first: make([]int64, len(scan.rows))}
 	for i, row := range scan.rows {
 		out.itemIDs[i], out.first[i] = row.Item.ItemID, math.MaxInt64
@@ -100,7 +122,7 @@ func (e *Engine) trainingRows(ctx context.Context, scan catalogScan) (trainingRo
 	events := make(map[recsys.Actor][]recsys.Interaction)
 	seq, err := e.store.Interactions(ctx, InteractionFilter{}, func(in recsys.Interaction) error {
 		if at, ok := scan.at[in.ItemID]; ok {
-			if e.positive(in.Type, in.Value) {
+			if e.positive(in.Type, in.Value) { // as the live count that TrainIsDue compares with
 				out.positives++
 			}
 			out.first[at] = min(out.first[at], in.EventTime.UnixNano())
@@ -120,7 +142,7 @@ func (e *Engine) trainingRows(ctx context.Context, scan catalogScan) (trainingRo
 		return cmp.Or(cmp.Compare(a.ID, b.ID), compareBool(a.Visitor, b.Visitor))
 	})
 	for _, actor := range actors {
-		entries := e.entries(events[actor], len(out.byUser), func(id string) uint32 { return uint32(scan.at[id]) })
+		entries := entriesOf(settings.summarize(newestFirst(events[actor]), settings.cutoff(e.now()), func(id string) uint32 { return uint32(scan.at[id]) }), len(out.byUser))
 		if len(entries) > 0 {
 			out.byUser = append(out.byUser, entries)
 			out.entries = append(out.entries, entries...)
@@ -139,11 +161,10 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// entries reduces one user's interactions, oldest first, to a row of the matrix.
-func (e *Engine) entries(events []recsys.Interaction, user int, item func(string) uint32) []als.Entry {
+// entriesOf is a user's row of the matrix.
+func entriesOf(prefs []preference, user int) []als.Entry {
 	var out []als.Entry
-	settings := e.config.Recipe.Events
-	for _, p := range settings.summarize(newestFirst(events), settings.cutoff(e.now()), item) {
+	for _, p := range prefs {
 		if p.confidence > 0 {
 			out = append(out, als.Entry{User: int32(user), Item: int32(p.item), Confidence: float32(p.confidence), Target: float32(p.target)})
 		}
@@ -151,9 +172,8 @@ func (e *Engine) entries(events []recsys.Interaction, user int, item func(string
 	return out
 }
 
-func (e *Engine) fitModel(ctx context.Context, scan catalogScan, rows trainingRows, progress Progress) (*factorModel, Training, error) {
-	recipe := e.config.Recipe
-	run := Training{Recipe: recipe, Items: len(rows.itemIDs), Users: len(rows.byUser), Rows: len(rows.entries),
+func (e *Engine) fitModel(ctx context.Context, order Order, scan catalogScan, rows trainingRows, progress Progress) (*factorModel, Training, error) {
+	run := Training{Recipe: order.Recipe, Verdict: order.Verdict, Items: len(rows.itemIDs), Users: len(rows.byUser), Rows: len(rows.entries),
 		Digest: digest(rows.entries), Positives: rows.positives}
 	if run.Users < 2 || distinctItems(rows.entries) < 2 {
 		return nil, run, fmt.Errorf("train: %d users with %d items between them, want at least 2 of each: %w",
@@ -167,7 +187,7 @@ func (e *Engine) fitModel(ctx context.Context, scan catalogScan, rows trainingRo
 	if err != nil {
 		return nil, run, err
 	}
-	f := &factorModel{recipe: recipe, content: content, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
+	f := &factorModel{recipe: order.Recipe, content: content, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
 	if err := f.fit(ctx, matrix, x, progress); err != nil {
 		return nil, run, err
 	}
@@ -268,12 +288,15 @@ func digest(entries []als.Entry) string {
 
 // TrainIsDue reports whether enough has happened since the live model was trained: by default a
 // fifth more positive interactions (a fold-in keeps most of a retrain's quality until about
-// there), or, without a model, the first firstTraining of them.
+// there), or, without a model, the first firstTraining of them. Never while a roll-back holds.
 func (e *Engine) TrainIsDue() bool {
 	const firstTraining = 50
 	s := e.state.Load()
 	now := e.numbers.total.Load()
-	if s.model == nil {
+	switch {
+	case s.paused:
+		return false
+	case s.model == nil:
 		return now >= firstTraining
 	}
 	fresh := float64(now - s.model.trainedOn)

@@ -54,13 +54,14 @@ type heads struct {
 	catalogReload, interactionReload int64 // followers below these cannot catch up
 	space                            recsys.SpaceID
 	model                            recsys.ModelID
+	trainingPaused                   bool
 }
 
 func readHeads(ctx context.Context, tx pgx.Tx) (h heads, err error) {
 	err = tx.QueryRow(ctx, `SELECT c.seq, i.seq, c.reload_below, i.reload_below,
-			coalesce(s.active_space_id, 0), coalesce(s.active_model_id, 0)
+			coalesce(s.active_space_id, 0), coalesce(s.active_model_id, 0), s.training_paused
 		FROM change_counter c, change_counter i, setting s WHERE c.log = 'catalog' AND i.log = 'interaction'`).
-		Scan(&h.catalogSeq, &h.interactionSeq, &h.catalogReload, &h.interactionReload, &h.space, &h.model)
+		Scan(&h.catalogSeq, &h.interactionSeq, &h.catalogReload, &h.interactionReload, &h.space, &h.model, &h.trainingPaused)
 	return h, err
 }
 
@@ -82,7 +83,7 @@ func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engi
 		if err != nil {
 			return err
 		}
-		head = engine.Head{CatalogSeq: h.catalogSeq, InteractionSeq: h.interactionSeq}
+		head = engine.Head{CatalogSeq: h.catalogSeq, InteractionSeq: h.interactionSeq, TrainingPaused: h.trainingPaused}
 		if head.Space, err = readSpace(ctx, tx, h.space); err != nil {
 			return err
 		}
