@@ -92,6 +92,9 @@ func (c *Collector) Add(stage, model string, v *Values) {
 // Values returns what a model achieved at a stage; nil if nothing was added.
 func (c *Collector) Values(stage, model string) *Values { return c.values[[2]string{stage, model}] }
 
+// StageNames lists the stages in the order they were added.
+func (c *Collector) StageNames() []string { return c.stages }
+
 // Stages turns the values into figures beside those of the reference model.
 func (c *Collector) Stages(reference string) []StageReport {
 	var out []StageReport
@@ -120,7 +123,7 @@ func (v *Values) metrics(reference *Values) []Metric {
 		e := EstimateOf(values)
 		m := Metric{Name: name, Mean: e.Mean, StdErr: e.StdErr, N: e.N}
 		if len(of) == len(values) && v != reference {
-			d := EstimateOf(differences(values, of))
+			d := Difference(values, of)
 			m.Difference = &d
 		}
 		out = append(out, m)
@@ -150,12 +153,13 @@ func (v *Values) metrics(reference *Values) []Metric {
 	return out
 }
 
-func differences(a, b []float64) []float64 {
+// Difference estimates the mean of a less b, case by case; both have one length.
+func Difference(a, b []float64) Estimate {
 	out := make([]float64, len(a))
 	for i := range a {
 		out[i] = a[i] - b[i]
 	}
-	return out
+	return EstimateOf(out)
 }
 
 // Metric returns a figure of a model at a stage; false if it was not measured.

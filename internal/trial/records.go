@@ -171,7 +171,7 @@ func (s *Store) CreateModel(_ context.Context, record recsys.ModelRecord) (recsy
 }
 
 // ActivateModel makes a model the live one.
-func (s *Store) ActivateModel(_ context.Context, model recsys.ModelID) error {
+func (s *Store) ActivateModel(_ context.Context, model recsys.ModelID, _ bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if model < 1 || int(model) > len(s.models) {
@@ -179,8 +179,24 @@ func (s *Store) ActivateModel(_ context.Context, model recsys.ModelID) error {
 	}
 	s.model = model
 	s.catalogSeq++
+	s.activated[model] = time.Unix(s.catalogSeq, 0) // a later one went live later, that is all it says
 	return nil
 }
+
+// Models lists the models, newest first.
+func (s *Store) Models(context.Context) ([]recsys.ModelInfo, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []recsys.ModelInfo
+	for _, m := range slices.Backward(s.models) {
+		out = append(out, recsys.ModelInfo{ID: m.ID, Parameters: m.Parameters, CatalogSeq: m.CatalogSeq, InteractionSeq: m.InteractionSeq,
+			Bytes: int64(len(m.Model)), ActivateTime: s.activated[m.ID], Live: m.ID == s.model})
+	}
+	return out, nil
+}
+
+// PruneModels keeps all: a trial trains few.
+func (s *Store) PruneModels(context.Context, int) (int64, error) { return 0, nil }
 
 // Lock takes a name without waiting.
 func (s *Store) Lock(_ context.Context, name string) (release func(), ok bool, err error) {

@@ -51,6 +51,8 @@ type Options struct {
 	// Sweeps measures the plots too: accuracy against diversity and against cold share.
 	Sweeps   bool
 	Progress engine.Progress
+
+	lean bool // accuracy alone: no embedding space is fitted for distances
 }
 
 // runner is one Run.
@@ -67,6 +69,15 @@ type runner struct {
 // Errors: recsys.ErrInvalid for an unknown protocol or model, and where the log is too small to
 // give a figure; no figure is given then.
 func Run(ctx context.Context, catalog Catalog, interactions []recsys.Interaction, o Options) (*evaluate.Report, error) {
+	r, err := collect(ctx, catalog, interactions, o)
+	if err != nil {
+		return nil, err
+	}
+	return r.report(), nil
+}
+
+// collect runs a protocol and keeps the values.
+func collect(ctx context.Context, catalog Catalog, interactions []recsys.Interaction, o Options) (*runner, error) {
 	if o.Progress == nil {
 		o.Progress = silent
 	}
@@ -74,7 +85,7 @@ func Run(ctx context.Context, catalog Catalog, interactions []recsys.Interaction
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{Options: o, catalog: catalog, log: log, collected: evaluate.NewCollector(), plots: newPlots()}
+	r := &runner{Options: o, catalog: catalog, log: log, collected: evaluate.NewCollector()}
 	if err := r.checkOnly(); err != nil {
 		return nil, err
 	}
@@ -91,7 +102,7 @@ func Run(ctx context.Context, catalog Catalog, interactions []recsys.Interaction
 			return nil, fmt.Errorf("%s: %w", fold.Name, err)
 		}
 	}
-	return r.report(), nil
+	return r, nil
 }
 
 // shown lists the items that are not hidden.
@@ -142,11 +153,15 @@ var (
 
 // fold runs all models on one fold.
 func (r *runner) fold(ctx context.Context, k int, fold evaluate.Fold) error {
-	space, err := r.catalog.spaced(ctx, fold, r.Config)
-	if err != nil {
-		return err
+	setting := evaluate.Setting{Items: len(r.catalog.shown()), Popularity: r.log.Popularity(fold.Train, r.Log)}
+	var space *Engine
+	if !r.lean {
+		var err error
+		if space, err = r.catalog.spaced(ctx, fold, r.Config); err != nil {
+			return err
+		}
+		setting.Vector = space.Vector
 	}
-	setting := evaluate.Setting{Items: len(r.catalog.shown()), Popularity: r.log.Popularity(fold.Train, r.Log), Vector: space.Vector}
 	for _, m := range r.models() {
 		if !r.wants(m.name) {
 			continue
@@ -219,7 +234,9 @@ func (r *runner) models() []model {
 		out = append(out, model{name, func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error) {
 			config := r.Config
 			config.Recipe = r.Recipes[name]
-			config.Recipe.Events.PositionFloor = r.Config.Recipe.Events.PositionFloor
+			if r.Protocol != TimeSplit {
+				config.Recipe.Events.PositionFloor = 1
+			}
 			return r.catalog.trained(ctx, fold, config, unchanged)
 		}})
 	}

@@ -25,6 +25,7 @@ type Store struct {
 	models       []recsys.ModelRecord
 	space        recsys.SpaceID
 	model        recsys.ModelID
+	activated    map[recsys.ModelID]time.Time
 	locked       map[string]bool
 
 	catalogSeq, interactionSeq int64
@@ -44,7 +45,8 @@ type output struct{ encoder, digest string }
 
 // NewStore returns a store that holds nothing.
 func NewStore() *Store {
-	return &Store{items: make(map[string]*storedItem), outputs: make(map[output][]float32), locked: make(map[string]bool)}
+	return &Store{items: make(map[string]*storedItem), outputs: make(map[output][]float32), locked: make(map[string]bool),
+		activated: make(map[recsys.ModelID]time.Time)}
 }
 
 // Copy reads catalogue, outputs of one encoder and the live space of another store; interactions

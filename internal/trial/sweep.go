@@ -14,8 +14,6 @@ type plots struct {
 	diversity, coldShare []evaluate.Point
 }
 
-func newPlots() plots { return plots{} }
-
 // sweepGains are the gains that accuracy is plotted against cold share for, each a placement.
 var sweepGains = []float64{1, 1.25, 1.5, 2, 2.5, 3, 4, 5}
 
