@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/evaluate"
-	"github.com/seed-473295a7/vitrine/internal/ingest"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/trial"
 )
@@ -111,7 +109,7 @@ type trialData struct {
 	recipes map[string]engine.Recipe // of stored factor models
 }
 
-func readTrialData(ctx context.Context, cmd *cli.Command, config engine.Config) (trialData, error) {
+func readTrialData(ctx context.Context, cmd *cli.Command, config engine.Config) (_ trialData, err error) {
 	if cmd.String("items") != "" {
 		return readTrialFiles(ctx, cmd, config)
 	}
@@ -119,8 +117,33 @@ func readTrialData(ctx context.Context, cmd *cli.Command, config engine.Config) 
 	if err != nil {
 		return trialData{}, err
 	}
-	catalog, log, err := trial.FromStore(ctx, a.store, a.encoder)
-	return trialData{catalog: catalog, log: log}, errors.Join(err, a.close())
+	defer func() { err = errors.Join(err, a.close()) }()
+	var data trialData
+	if data.recipes, err = storedRecipes(ctx, a); err != nil {
+		return trialData{}, err
+	}
+	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.encoder)
+	return data, err
+}
+
+// storedRecipes are those of the stored factor models that differ from the configured one and
+// from each other, by the name of the newest model of each. The models themselves have seen the
+// rows that a protocol asks about, so that each recipe is trained anew.
+func storedRecipes(ctx context.Context, a *app) (map[string]engine.Recipe, error) {
+	versions, err := a.engine.Models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]engine.Recipe)
+	known := []engine.Recipe{a.config.Recipe}
+	for _, v := range versions {
+		recipe := v.Training.Recipe
+		if !slices.ContainsFunc(known, func(k engine.Recipe) bool { return trial.SameRecipe(k, recipe) }) {
+			known = append(known, recipe)
+			out[v.ID.String()] = recipe
+		}
+	}
+	return out, nil
 }
 
 // readTrialFiles imports files into memory, as vitrine import does into the database.
@@ -133,39 +156,17 @@ func readTrialFiles(ctx context.Context, cmd *cli.Command, config engine.Config)
 		return trialData{}, err
 	}
 	defer func() { err = errors.Join(err, encoder.Close()) }()
-	store := trial.NewStore()
-	e, err := engine.New(config, engine.Deps{Store: store, Encoder: encoder, Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		return trialData{}, err
-	}
-	if err := e.Load(ctx); err != nil {
-		return trialData{}, err
-	}
-	if err := importTrialFiles(ctx, cmd, e); err != nil {
-		return trialData{}, err
-	}
-	return trialData{catalog: trial.Catalog{Store: store, EncoderName: encoder.Name(), EncoderDims: encoder.Dims()}, log: store.All()}, nil
-}
-
-func importTrialFiles(ctx context.Context, cmd *cli.Command, e *engine.Engine) error {
 	bar := newProgress()
 	defer bar.end()
-	settings := ingest.DefaultConfig()
-	settings.Progress = func(done, total int64) { bar.update("read items", int(done), int(total)) }
-	source := ingest.ItemSource{Table: ingest.File(cmd.String("items")), Images: cmd.String("images"), WithoutImages: cmd.String("images") == ""}
-	items, err := ingest.Items(ctx, source, e, settings)
+	files := trial.Files{Items: cmd.String("items"), Interactions: cmd.String("interactions"), Images: cmd.String("images")}
+	catalog, reports, err := trial.FromFiles(ctx, files, config, encoder, bar.update)
 	if err != nil {
-		return fmt.Errorf("read items: %w", err)
+		return trialData{}, err
 	}
-	settings.Progress = func(done, total int64) { bar.update("read interactions", int(done), int(total)) }
-	interactions, err := ingest.Interactions(ctx, ingest.File(cmd.String("interactions")), e, settings)
-	if err != nil {
-		return fmt.Errorf("read interactions: %w", err)
-	}
-	for name, report := range map[string]ingest.Report{cmd.String("items"): items, cmd.String("interactions"): interactions} {
-		if report.FaultCount > 0 {
-			fmt.Fprintf(os.Stderr, "%s: %d faults, %d rows read; vitrine import tells which\n", filepath.Base(name), report.FaultCount, report.Loaded)
+	for k, name := range []string{files.Items, files.Interactions} {
+		if n := reports[k].FaultCount; n > 0 {
+			fmt.Fprintf(os.Stderr, "%s: %d faults, %d rows read; vitrine import tells which\n", filepath.Base(name), n, reports[k].Loaded)
 		}
 	}
-	return nil
+	return trialData{catalog: catalog, log: catalog.Store.All()}, nil
 }

@@ -46,6 +46,8 @@ type Options struct {
 	Folds int
 	// Recipes are further models to train, by name; those of stored models, say.
 	Recipes map[string]engine.Recipe
+	// Others are models from elsewhere to compare with.
+	Others []Model
 	// Only are the models to run; empty: all.
 	Only []string
 	// Sweeps measures the plots too: accuracy against diversity and against cold share.
@@ -121,11 +123,19 @@ func (c Catalog) shown() []string {
 
 func (r *runner) checkOnly() error {
 	for _, name := range r.Only {
-		if _, stored := r.Recipes[name]; !stored && !slices.Contains([]string{Popularity, ItemKNN, ContentOnly, CFOnly, Served}, name) {
+		if !slices.Contains(r.names(), name) {
 			return recsys.Invalid("models", "%q is unknown", name)
 		}
 	}
 	return nil
+}
+
+func (r *runner) names() []string {
+	out := []string{Popularity, ItemKNN, ContentOnly, CFOnly, Served}
+	for _, m := range r.Others {
+		out = append(out, m.Name)
+	}
+	return append(out, sortedNames(r.Recipes)...)
 }
 
 func (r *runner) wants(model string) bool { return len(r.Only) == 0 || slices.Contains(r.Only, model) }
@@ -162,22 +172,22 @@ func (r *runner) fold(ctx context.Context, k int, fold evaluate.Fold) error {
 		}
 		setting.Vector = space.Vector
 	}
-	for _, m := range r.models() {
-		if !r.wants(m.name) {
+	for _, m := range r.models(space) {
+		if !r.wants(m.Name) {
 			continue
 		}
-		r.Progress(fmt.Sprintf("%s, fold %d: %s", r.Protocol, k+1, m.name), 0, len(fold.Stages))
-		recommender, err := m.build(ctx, fold, space)
+		r.Progress(fmt.Sprintf("%s, fold %d: %s", r.Protocol, k+1, m.Name), 0, len(fold.Stages))
+		recommender, err := m.Build(ctx, fold)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		for n, stage := range fold.Stages {
-			if err := r.stage(ctx, stage, m.name, recommender, setting); err != nil {
+			if err := r.stage(ctx, stage, m.Name, recommender, setting); err != nil {
 				return err
 			}
-			r.Progress(fmt.Sprintf("%s, fold %d: %s", r.Protocol, k+1, m.name), n+1, len(fold.Stages))
+			r.Progress(fmt.Sprintf("%s, fold %d: %s", r.Protocol, k+1, m.Name), n+1, len(fold.Stages))
 		}
-		if m.name == Served && r.Sweeps && k == 0 {
+		if m.Name == Served && r.Sweeps && k == 0 {
 			if err := r.sweep(ctx, fold, recommender, setting); err != nil {
 				return err
 			}
@@ -200,38 +210,29 @@ func (r *runner) stage(ctx context.Context, stage evaluate.Stage, model string, 
 	return nil
 }
 
-// model is one line of the report.
-type model struct {
-	name  string
-	build func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error)
+// Model is one line of the report.
+type Model struct {
+	Name string
+	// Build fits a recommender on the fold's training rows.
+	Build func(ctx context.Context, fold evaluate.Fold) (evaluate.Recommender, error)
 }
 
-func (r *runner) models() []model {
-	baseline := func(name string, of func(fold evaluate.Fold) evaluate.Recommender) model {
-		return model{name, func(_ context.Context, fold evaluate.Fold, _ *Engine) (evaluate.Recommender, error) {
-			return of(fold), nil
-		}}
+// models are those to compare in a fold, where space knows the content.
+func (r *runner) models(space *Engine) []Model {
+	ready := func(name string, of func(fold evaluate.Fold) evaluate.Recommender) Model {
+		return Model{name, func(_ context.Context, fold evaluate.Fold) (evaluate.Recommender, error) { return of(fold), nil }}
 	}
-	out := []model{
-		baseline(Popularity, func(fold evaluate.Fold) evaluate.Recommender {
-			return evaluate.NewPopularity(r.log, fold.Train, r.Log)
-		}),
-		baseline(ItemKNN, func(fold evaluate.Fold) evaluate.Recommender {
+	out := []Model{
+		ready(Popularity, func(fold evaluate.Fold) evaluate.Recommender { return evaluate.NewPopularity(r.log, fold.Train, r.Log) }),
+		ready(ItemKNN, func(fold evaluate.Fold) evaluate.Recommender {
 			return evaluate.NewItemKNN(r.log, fold.Train, r.Log, knnNeighbours)
 		}),
-		{ContentOnly, func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error) {
-			return space, nil
-		}},
-		{CFOnly, func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error) {
-			config := r.Config
-			config.Recipe.ALS.PriorRidge, config.Recipe.CorrectorWeight = 0, 0
-			config.Placements = map[string]engine.Placement{"": {Gain: 1}} // without content there is none to speak for
-			bare := func(it *recsys.Item) { it.Attributes, it.ImageDigest = nil, nil }
-			return r.catalog.trained(ctx, fold, config, bare)
-		}},
+		ready(ContentOnly, func(evaluate.Fold) evaluate.Recommender { return space }),
+		{CFOnly, r.factorsOnly},
 	}
+	out = append(out, r.Others...)
 	for _, name := range sortedNames(r.Recipes) {
-		out = append(out, model{name, func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error) {
+		out = append(out, Model{name, func(ctx context.Context, fold evaluate.Fold) (evaluate.Recommender, error) {
 			config := r.Config
 			config.Recipe = r.Recipes[name]
 			if r.Protocol != TimeSplit {
@@ -240,9 +241,18 @@ func (r *runner) models() []model {
 			return r.catalog.trained(ctx, fold, config, unchanged)
 		}})
 	}
-	return append(out, model{Served, func(ctx context.Context, fold evaluate.Fold, space *Engine) (evaluate.Recommender, error) {
+	return append(out, Model{Served, func(ctx context.Context, fold evaluate.Fold) (evaluate.Recommender, error) {
 		return r.catalog.trained(ctx, fold, r.sweepConfig(), unchanged)
 	}})
+}
+
+// factorsOnly is the factor model without anything else: what a library of matrix factorisation has.
+func (r *runner) factorsOnly(ctx context.Context, fold evaluate.Fold) (evaluate.Recommender, error) {
+	config := r.Config
+	config.Recipe.ALS.PriorRidge, config.Recipe.CorrectorWeight = 0, 0
+	config.Placements = map[string]engine.Placement{"": {Gain: 1}} // without content there is none to speak for
+	bare := func(it *recsys.Item) { it.Attributes, it.ImageDigest = nil, nil }
+	return r.catalog.trained(ctx, fold, config, bare)
 }
 
 func unchanged(*recsys.Item) {}
