@@ -33,7 +33,7 @@ func foldYoungRows(f *factorModel, rows trainingRows, left []float64) {
 	halfStep := func(user int32) []float32 {
 		w, ok := users[user]
 		if !ok {
-			w = f.als.UserHalfStep(trainedHistory(f, rows.byUser[user]))
+			w = f.als.UserHalfStep(trainedHistory(f, rows.of(int(user))))
 			users[user] = w
 		}
 		return w

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/als"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
@@ -37,12 +38,20 @@ type Training struct {
 // trainingRows is the interaction matrix with the names of its rows and columns.
 type trainingRows struct {
 	itemIDs []string
-	entries []als.Entry
-	byUser  [][]als.Entry
-	first   []int64 // by item: the first interaction, Unix nanoseconds; the greatest time: none
+	entries []als.Entry // by user
+	ends    []int       // by user, in entries
+	first   []int64     // by item: the first interaction, Unix nanoseconds; the greatest time: none
 	seq     int64
 
 	positives int64 // positive interactions, repeated ones counted
+}
+
+// brief is an interaction as training reads millions of them.
+type brief struct {
+	at    int64 // Unix nanoseconds
+	value float64
+	item  int32 // row of the catalogue scan
+	kind  recsys.InteractionType
 }
 
 // Train fits a factor model to all interactions by Config.Recipe and makes it the live one.
@@ -119,14 +128,14 @@ func (e *Engine) trainingRows(ctx context.Context, scan catalogScan, settings Ev
 	for i, row := range scan.rows {
 		out.itemIDs[i], out.first[i] = row.Item.ItemID, math.MaxInt64
 	}
-	events := make(map[recsys.Actor][]recsys.Interaction)
+	events := make(map[recsys.Actor][]brief)
 	seq, err := e.store.Interactions(ctx, InteractionFilter{}, func(in recsys.Interaction) error {
 		if at, ok := scan.at[in.ItemID]; ok {
 			if e.positive(in.Type, in.Value) { // as the live count that TrainIsDue compares with
 				out.positives++
 			}
 			out.first[at] = min(out.first[at], in.EventTime.UnixNano())
-			events[in.Actor] = append(events[in.Actor], in)
+			events[in.Actor] = append(events[in.Actor], brief{in.EventTime.UnixNano(), in.Value, int32(at), in.Type})
 		}
 		return ctx.Err()
 	})
@@ -141,14 +150,28 @@ func (e *Engine) trainingRows(ctx context.Context, scan catalogScan, settings Ev
 	slices.SortFunc(actors, func(a, b recsys.Actor) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), compareBool(a.Visitor, b.Visitor))
 	})
+	var history []recsys.Interaction
 	for _, actor := range actors {
-		entries := entriesOf(settings.summarize(newestFirst(events[actor]), settings.cutoff(e.now()), func(id string) uint32 { return uint32(scan.at[id]) }), len(out.byUser))
+		history = history[:0]
+		for _, ev := range events[actor] {
+			history = append(history, recsys.Interaction{ItemID: out.itemIDs[ev.item], Type: ev.kind, Value: ev.value, EventTime: time.Unix(0, ev.at)})
+		}
+		entries := entriesOf(settings.summarize(newestFirst(history), settings.cutoff(e.now()), func(id string) uint32 { return uint32(scan.at[id]) }), len(out.ends))
 		if len(entries) > 0 {
-			out.byUser = append(out.byUser, entries)
 			out.entries = append(out.entries, entries...)
+			out.ends = append(out.ends, len(out.entries))
 		}
 	}
 	return out, nil
+}
+
+// of is a user's part of the entries.
+func (r trainingRows) of(user int) []als.Entry {
+	start := 0
+	if user > 0 {
+		start = r.ends[user-1]
+	}
+	return r.entries[start:r.ends[user]]
 }
 
 func compareBool(a, b bool) int {
@@ -173,11 +196,10 @@ func entriesOf(prefs []preference, user int) []als.Entry {
 }
 
 func (e *Engine) fitModel(ctx context.Context, order Order, scan catalogScan, rows trainingRows, progress Progress) (*factorModel, Training, error) {
-	run := Training{Recipe: order.Recipe, Verdict: order.Verdict, Items: len(rows.itemIDs), Users: len(rows.byUser), Rows: len(rows.entries),
+	run := Training{Recipe: order.Recipe, Verdict: order.Verdict, Items: len(rows.itemIDs), Users: len(rows.ends), Rows: len(rows.entries),
 		Digest: digest(rows.entries), Positives: rows.positives}
-	if run.Users < 2 || distinctItems(rows.entries) < 2 {
-		return nil, run, fmt.Errorf("train: %d users with %d items between them, want at least 2 of each: %w",
-			run.Users, distinctItems(rows.entries), recsys.ErrInvalid)
+	if users, items := liked(rows.entries); users < 2 || items < 2 {
+		return nil, run, fmt.Errorf("train: %d users like %d items between them, want at least 2 of each: %w", users, items, recsys.ErrInvalid)
 	}
 	matrix, err := als.NewMatrix(run.Users, run.Items, rows.entries)
 	if err != nil {
@@ -269,12 +291,15 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 	return content, x, nil
 }
 
-func distinctItems(entries []als.Entry) int {
-	seen := make(map[int32]struct{})
+// liked counts the users and the items of positive pairs.
+func liked(entries []als.Entry) (users, items int) {
+	byUser, byItem := make(map[int32]struct{}), make(map[int32]struct{})
 	for _, entry := range entries {
-		seen[entry.Item] = struct{}{}
+		if entry.Target > 0 {
+			byUser[entry.User], byItem[entry.Item] = struct{}{}, struct{}{}
+		}
 	}
-	return len(seen)
+	return len(byUser), len(byItem)
 }
 
 // digest names the training rows, so that two runs can be told to have seen the same.

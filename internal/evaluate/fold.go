@@ -42,13 +42,7 @@ type Case struct {
 // Check reports a leak: a target that stands in the training rows or in the history, or a new
 // item in the training rows. It is recsys.ErrInvalid and names the pair.
 func (f Fold) Check() error {
-	trained := make(map[recsys.Actor]map[string]bool)
-	for _, in := range f.Train {
-		if trained[in.Actor] == nil {
-			trained[in.Actor] = make(map[string]bool)
-		}
-		trained[in.Actor][in.ItemID] = true
-	}
+	trained := f.trainedByAsked()
 	fresh := make(map[string]bool, len(f.New))
 	for _, id := range f.New {
 		fresh[id] = true
@@ -72,6 +66,22 @@ func (f Fold) Check() error {
 		}
 	}
 	return nil
+}
+
+// trainedByAsked are the items in the training rows of those who are asked.
+func (f Fold) trainedByAsked() map[recsys.Actor]map[string]bool {
+	trained := make(map[recsys.Actor]map[string]bool)
+	for _, stage := range f.Stages {
+		for _, c := range stage.Cases {
+			trained[c.Actor] = make(map[string]bool)
+		}
+	}
+	for _, in := range f.Train {
+		if items, ok := trained[in.Actor]; ok {
+			items[in.ItemID] = true
+		}
+	}
+	return trained
 }
 
 // leastCases is how many questions with an answer a protocol must have: fewer give no number.

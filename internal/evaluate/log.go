@@ -60,19 +60,7 @@ func NewLog(items []string, interactions []recsys.Interaction, config LogConfig)
 		l.at[id] = int32(i)
 		l.numbers = append(l.numbers, numberOf(id))
 	}
-	byActor := make(map[recsys.Actor]*user)
-	for _, in := range interactions {
-		if _, ok := l.at[in.ItemID]; !ok {
-			continue
-		}
-		u, ok := byActor[in.Actor]
-		if !ok {
-			u = &user{actor: in.Actor, number: numberOf(in.Actor.ID)}
-			byActor[in.Actor] = u
-		}
-		u.events = append(u.events, in)
-	}
-	for _, u := range byActor {
+	for _, u := range l.byActor(interactions) {
 		l.finish(u, config)
 		l.users = append(l.users, *u)
 	}
@@ -80,6 +68,32 @@ func NewLog(items []string, interactions []recsys.Interaction, config LogConfig)
 		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.actor.ID, b.actor.ID), compareBool(a.actor.Visitor, b.actor.Visitor))
 	})
 	return l, nil
+}
+
+// byActor gathers what each actor did; all of it shares one array.
+func (l *Log) byActor(interactions []recsys.Interaction) map[recsys.Actor]*user {
+	out := make(map[recsys.Actor]*user)
+	count, total := make(map[recsys.Actor]int), 0
+	for _, in := range interactions {
+		if _, ok := l.at[in.ItemID]; ok {
+			count[in.Actor]++
+			total++
+		}
+	}
+	room := make([]recsys.Interaction, total)
+	for _, in := range interactions {
+		if _, ok := l.at[in.ItemID]; !ok {
+			continue
+		}
+		u, ok := out[in.Actor]
+		if !ok {
+			u = &user{actor: in.Actor, number: numberOf(in.Actor.ID)}
+			u.events, room = room[:0:count[in.Actor]], room[count[in.Actor]:]
+			out[in.Actor] = u
+		}
+		u.events = append(u.events, in)
+	}
+	return out
 }
 
 func compareBool(a, b bool) int {

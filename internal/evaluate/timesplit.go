@@ -37,7 +37,11 @@ func TimeSplit(l *Log) ([]Fold, error) {
 	for _, q := range pairs[cut:] {
 		later[q.u] = append(later[q.u], q.p)
 	}
-	fold := userFold{Fold: Fold{Name: "time"}}
+	events := 0
+	for _, u := range l.users {
+		events += len(u.events)
+	}
+	fold := userFold{Fold: Fold{Name: "time", Train: make([]recsys.Interaction, 0, events)}}
 	stage := Stage{Name: "what comes next"}
 	for i := range l.users {
 		u := &l.users[i]

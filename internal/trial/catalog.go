@@ -25,7 +25,9 @@ func FromStore(ctx context.Context, from engine.Store, encoder engine.Encoder) (
 		return Catalog{}, nil, err
 	}
 	var log []recsys.Interaction
+	same := make(map[string]string) // ids are many times fewer than interactions
 	_, err = from.Interactions(ctx, engine.InteractionFilter{}, func(in recsys.Interaction) error {
+		in.Actor.ID, in.ItemID, in.RecommendationID = intern(same, in.Actor.ID), intern(same, in.ItemID), ""
 		log = append(log, in)
 		return ctx.Err()
 	})
@@ -33,6 +35,14 @@ func FromStore(ctx context.Context, from engine.Store, encoder engine.Encoder) (
 		return Catalog{}, nil, fmt.Errorf("copy interactions: %w", err)
 	}
 	return Catalog{Store: store, EncoderName: encoder.Name(), EncoderDims: encoder.Dims()}, log, nil
+}
+
+func intern(same map[string]string, id string) string {
+	if known, ok := same[id]; ok {
+		return known
+	}
+	same[id] = id
+	return id
 }
 
 // Files are CSV files as vitrine import reads them.

@@ -43,8 +43,11 @@ func (s *Store) Interactions(ctx context.Context, of engine.InteractionFilter, e
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	items, actors := setOf(of.ItemIDs), setOf(of.Actors)
-	ordered := slices.Clone(s.interactions)
-	slices.SortStableFunc(ordered, func(a, b recsys.Interaction) int { return a.EventTime.Compare(b.EventTime) })
+	ordered, byTime := s.interactions, func(a, b recsys.Interaction) int { return a.EventTime.Compare(b.EventTime) }
+	if !slices.IsSortedFunc(ordered, byTime) {
+		ordered = slices.Clone(ordered)
+		slices.SortStableFunc(ordered, byTime)
+	}
 	for _, in := range ordered {
 		if items != nil && !items[in.ItemID] || actors != nil && !actors[in.Actor] {
 			continue

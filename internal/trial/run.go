@@ -54,7 +54,7 @@ type Options struct {
 	Sweeps   bool
 	Progress engine.Progress
 
-	lean bool // accuracy alone: no embedding space is fitted for distances
+	lean bool // accuracy alone: without popularity and distances
 }
 
 // runner is one Run.
@@ -163,9 +163,10 @@ var (
 
 // fold runs all models on one fold.
 func (r *runner) fold(ctx context.Context, k int, fold evaluate.Fold) error {
-	setting := evaluate.Setting{Items: len(r.catalog.shown()), Popularity: r.log.Popularity(fold.Train, r.Log)}
+	setting := evaluate.Setting{Items: len(r.catalog.shown())}
 	var space *Engine
 	if !r.lean {
+		setting.Popularity = r.log.Popularity(fold.Train, r.Log)
 		var err error
 		if space, err = r.catalog.spaced(ctx, fold, r.Config); err != nil {
 			return err

@@ -79,13 +79,13 @@ func Copy(ctx context.Context, from engine.Store, encoder string) (*Store, error
 }
 
 // View returns a store with the same catalogue but for what change does to each item, the same
-// live space, and interactions of its own. change returns false to leave an item out.
+// live space, and other interactions, which must not change. change returns false to leave an item out.
 func (s *Store) View(interactions []recsys.Interaction, change func(*recsys.Item) bool) *Store {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	v := NewStore()
 	v.outputs, v.spaces, v.space = s.outputs, slices.Clone(s.spaces), s.space
-	v.interactions = slices.Clone(interactions)
+	v.interactions = slices.Clip(interactions) // what is appended goes elsewhere
 	v.catalogSeq, v.interactionSeq = 1, 1
 	for id, it := range s.items {
 		copied := storedItem{item: it.item, seq: 1, vectors: maps.Clone(it.vectors)}
