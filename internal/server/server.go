@@ -70,6 +70,7 @@ type Catalog interface {
 type Deps struct {
 	Engine   Engine
 	Catalog  Catalog
+	Features Features
 	Registry *prometheus.Registry // takes the server's metrics and is served at /metrics
 	Log      *slog.Logger
 	Clock    func() time.Time
@@ -118,6 +119,7 @@ func New(config Config, deps Deps) (*Server, error) {
 	s.grpc = grpc.NewServer(s.options()...)
 	pb.RegisterRecommenderServiceServer(s.grpc, &recommender{s: s})
 	pb.RegisterCatalogServiceServer(s.grpc, &catalog{s: s})
+	pb.RegisterFeatureServiceServer(s.grpc, &features{s: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.SetReady(false)
@@ -171,7 +173,8 @@ func (s *Server) SetReady(ready bool) {
 		s.opened.Store(true)
 		status = healthpb.HealthCheckResponse_SERVING
 	}
-	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName} {
+	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName,
+		pb.FeatureService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, status)
 	}
 }
