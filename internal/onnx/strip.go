@@ -25,7 +25,7 @@ type StripConfig struct {
 	Source      string // where the file came from; empty: what is known of it, else its name
 	Licence     string // empty: what is known of it, else "unknown"
 	Picture     []byte // to be embedded as proof; empty: a built-in one
-	Tokenizer   string // tokenizer.json or vocab.txt in Files, for texts
+	Tokenizer   []byte // contents of a tokenizer.json or vocab.txt, for texts
 }
 
 // Stripped is an encoder that is ready to be saved.

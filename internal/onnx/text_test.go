@@ -27,18 +27,18 @@ func bertVocabulary() string {
 	return strings.Join(tokens, "\n") + "\n"
 }
 
-// textFiles are the tiny BERT and its vocabulary.
+// textFiles hold the tiny BERT.
 func textFiles(t testing.TB) fstest.MapFS {
 	t.Helper()
 	model, err := os.ReadFile("testdata/stock/bert.onnx")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fstest.MapFS{"bert.onnx": {Data: model}, "vocab.txt": {Data: []byte(bertVocabulary())}}
+	return fstest.MapFS{"bert.onnx": {Data: model}}
 }
 
 func stripBERT(t testing.TB) *Stripped {
-	return strip(t, StripConfig{SourceConfig: sourceConfig(textFiles(t), "bert.onnx"), Tokenizer: "vocab.txt"})
+	return strip(t, StripConfig{SourceConfig: sourceConfig(textFiles(t), "bert.onnx"), Tokenizer: []byte(bertVocabulary())})
 }
 
 // textConfig opens a stripped encoder of texts out of memory.
@@ -184,12 +184,12 @@ func TestOpenTextRefuses(t *testing.T) {
 func TestStripTextRefuses(t *testing.T) {
 	t.Parallel()
 	files := textFiles(t)
-	files["large.txt"] = &fstest.MapFile{Data: []byte(bertVocabulary() + "one more\n")}
 	for name, c := range map[string]struct {
 		tokenizer string
 		want      error
-	}{"none": {"", recsys.ErrInvalid}, "missing": {"gone", recsys.ErrNotFound}, "no tokenizer": {"bert.onnx", recsys.ErrCorrupt}, "too large": {"large.txt", recsys.ErrIncompatible}} {
-		if _, err := Strip(t.Context(), StripConfig{SourceConfig: sourceConfig(files, "bert.onnx"), Tokenizer: c.tokenizer}); !errors.Is(err, c.want) {
+	}{"none": {"", recsys.ErrInvalid}, "no tokenizer": {"some words\n", recsys.ErrCorrupt}, "another scheme": {`{"model": {"type": "BPE"}}`, recsys.ErrUnimplemented},
+		"too large": {bertVocabulary() + "one more\n", recsys.ErrIncompatible}} {
+		if _, err := Strip(t.Context(), StripConfig{SourceConfig: sourceConfig(files, "bert.onnx"), Tokenizer: []byte(c.tokenizer)}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}

@@ -1,12 +1,10 @@
 package onnx
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/seed-473295a7/vitrine/internal/onnx/graph"
@@ -69,22 +67,22 @@ func (e *examination) understandText() error {
 
 // stripText is Strip for texts.
 func (e *examination) stripText(ctx context.Context, c StripConfig) (*Stripped, error) {
-	if c.Tokenizer == "" {
+	if len(c.Tokenizer) == 0 {
 		return nil, fmt.Errorf("%s takes texts: want its tokenizer.json or vocab.txt as well: %w", c.File, recsys.ErrInvalid)
 	}
-	data, err := readFile(c.Files, c.Tokenizer)
+	tokenizer, err := wordpiece.New(c.Tokenizer)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, err
 	}
-	tokenizer, err := wordpiece.New(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Tokenizer, err)
+	ending := ".txt"
+	if tokenizer.FromJSON() {
+		ending = ".json"
 	}
-	digest := sha256.Sum256(data)
-	s := &Stripped{Manifest: e.manifest(c), tokenizer: data}
+	digest := sha256.Sum256(c.Tokenizer)
+	s := &Stripped{Manifest: e.manifest(c), tokenizer: c.Tokenizer}
 	s.Manifest.Input = Input{}
 	s.Manifest.Text = Text{
-		Tokenizer: s.Manifest.Name + ".tokenizer" + cmp.Or(path.Ext(c.Tokenizer), ".txt"), SHA256: hex.EncodeToString(digest[:]),
+		Tokenizer: s.Manifest.Name + ".tokenizer" + ending, SHA256: hex.EncodeToString(digest[:]),
 		IDs: e.text.ids, Mask: e.text.mask, Types: e.text.types,
 	}
 	part, err := e.extractText()

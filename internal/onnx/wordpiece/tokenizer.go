@@ -26,6 +26,7 @@ type Tokenizer struct {
 	maxWord      int                 // longer words, in characters, are unknown
 	newer        *unicode.RangeTable // see afterUnicode8
 	longestPiece int                 // of the vocabulary, bytes
+	json         bool
 }
 
 // maxVocabulary bounds the words of a file; BERT's have 30,000 to 120,000.
@@ -143,8 +144,12 @@ func fromJSON(data []byte) (*Tokenizer, error) {
 			t.special = append(t.special, added.Content)
 		}
 	}
+	t.json = true
 	return t, t.finish(f.Model.Unknown, "[CLS]", "[SEP]", "[PAD]", "[MASK]")
 }
+
+// FromJSON reports whether the tokenizer was read out of a tokenizer.json.
+func (t *Tokenizer) FromJSON() bool { return t.json }
 
 // Pad is the id that fills up short rows of a batch.
 func (t *Tokenizer) Pad() int64 { return t.pad }
