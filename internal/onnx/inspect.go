@@ -239,6 +239,14 @@ func names(points []graph.Point) []string {
 
 // measure runs the model, with its own nodes, up to the points.
 func (e *examination) measure() error {
+	err := e.run()
+	if err != nil && e.edits.Unmask && !errors.Is(err, recsys.ErrNotFound) {
+		return fmt.Errorf("the model cannot be run with its masking taken out (models/export.py exports the encoder without it): %w: %v", recsys.ErrIncompatible, err)
+	}
+	return err
+}
+
+func (e *examination) run() error {
 	taps, err := e.taps()
 	if err != nil {
 		return err
@@ -273,9 +281,6 @@ func (e *examination) measure() error {
 		outs[i] = v.Name
 	}
 	results, err := tryEach(data, feeds, outs)
-	if err != nil && e.edits.Unmask {
-		return fmt.Errorf("with the masking taken out (models/export.py exports the encoder without it): %w", err)
-	}
 	for i, r := range results {
 		e.tensors[taps[i].Tensor] = r
 	}

@@ -186,6 +186,9 @@ func guessRule(m *graph.Model, picture graph.Value, family graph.Family, c RuleC
 	g.input.Mean, g.input.Std, g.input.Resize.Filter = p.mean, p.std, p.filter
 	g.input.Resize.ShortSide = int(float64(g.input.Size)*p.ratio + .5)
 	g.assume("normalisation: %s, preset %q (%s)", p.says, name, why)
+	if name == "half" && c.Preset == "" {
+		g.assume("beware: of the vision transformers DeiT, DINO, Swin and torchvision's want the preset imagenet")
+	}
 	g.change(c)
 	if c.Channels == "" {
 		g.assume("channels: RGB (usual; files from Caffe and OpenCV want BGR)")

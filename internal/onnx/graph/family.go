@@ -26,8 +26,8 @@ const (
 
 // traits are what a family is known by.
 type traits struct {
-	convolutions, depthwise, wideDepthwise, attention, gates, sums, hardSwish int
-	channelLast                                                               bool
+	convolutions, depthwise, wideDepthwise, attention, gates, sums, joins, hardSwish, clips, layerNorms, doubleNorms int
+	channelLast                                                                                                      bool
 }
 
 // Family guesses the architecture behind an input and says what it goes by.
@@ -44,6 +44,8 @@ func (m *Model) Family(input string) (Family, string) {
 	}
 	t := a.traits()
 	switch {
+	case t.attention > 0 && t.doubleNorms > 0:
+		return FamilyCLIP, "patches, normalised before the first block as well"
 	case t.attention > 0 && t.convolutions <= 3:
 		return FamilyViT, "patches, then attention"
 	case t.attention > 0:
@@ -52,13 +54,15 @@ func (m *Model) Family(input string) (Family, string) {
 		return FamilyMobileNet, "depthwise convolutions and hard swish"
 	case t.gates > 0 && t.depthwise > 0:
 		return FamilyEfficientNet, "depthwise convolutions and gates from pooled channels"
-	case t.depthwise > 0 && (t.wideDepthwise > 0 || t.channelLast || m.mentions("lite") != ""):
+	case t.depthwise > 0 && t.clips > 0 && (t.wideDepthwise > 0 || t.channelLast || m.mentions("lite") != ""):
 		return FamilyEfficientNetLite, "depthwise convolutions without gates, some 5 × 5 or channels last"
-	case t.depthwise > 0:
+	case t.depthwise > 0 && t.layerNorms == 0:
 		return FamilyMobileNet, "depthwise convolutions without gates"
-	case t.sums > 0 && t.convolutions > 0:
+	case t.depthwise > 0 || t.joins > 0 || t.layerNorms > 0:
+		return FamilyUnknown, "convolutions and what VGG and ResNet do not have"
+	case t.sums > 0 && t.convolutions > 3:
 		return FamilyResNet, "convolutions and sums"
-	case t.convolutions > 0:
+	case t.convolutions > 0 && t.sums == 0:
 		return FamilyVGG, "convolutions in a row"
 	}
 	return FamilyUnknown, "no family's marks were found"
@@ -86,10 +90,19 @@ func (a *analysis) traits() traits {
 			if n.GetOpType() != "Softmax" || a.ofProduct(input) {
 				t.attention++
 			}
-		case "HardSwish":
+		case "HardSwish", "HardSigmoid":
 			t.hardSwish++
-		case "HardSigmoid":
-			t.hardSwish++
+		case "Clip":
+			t.clips++
+		case "LayerNormalization":
+			t.layerNorms++
+			if maker := a.maker(input); maker != nil && maker.GetOpType() == "LayerNormalization" {
+				t.doubleNorms++
+			}
+		case "Concat":
+			if len(a.liveInputs(n)) > 1 {
+				t.joins++
+			}
 		case "Add", "Sum":
 			if len(a.liveInputs(n)) > 1 {
 				t.sums++

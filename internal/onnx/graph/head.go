@@ -32,7 +32,7 @@ func (a *analysis) findHead(out string) head {
 			return head{linear: n, feeds: a.peel(a.liveInput(n))}
 		case a.isPointwise(n):
 			input := a.liveInput(n)
-			if !a.isPooled(input) && !(pooled && probabilities) {
+			if !a.isPooled(input) && !(pooled && (probabilities || a.countsClasses(n))) {
 				return head{}
 			}
 			return head{linear: n, feeds: a.peel(input)}
@@ -92,6 +92,13 @@ func (a *analysis) isPointwise(n *onnxpb.NodeProto) bool {
 		}
 	}
 	return slices.Equal(kernel, []int64{1, 1}) && integer(n, "group", 1) == 1
+}
+
+// countsClasses: as many filters as a well-known data set has classes, ImageNet's with and
+// without background and ImageNet-21k's. A map of features has a rounder number.
+func (a *analysis) countsClasses(n *onnxpb.NodeProto) bool {
+	dims := a.weightDims(n.Input[min(1, len(n.Input)-1)])
+	return len(dims) == 4 && slices.Contains([]int64{1000, 1001, 21841, 21843}, dims[0])
 }
 
 // isPooled: nothing but views since a pooling.

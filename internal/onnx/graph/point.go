@@ -189,5 +189,11 @@ func (a *analysis) isDense(n *onnxpb.NodeProto) bool {
 // tanhPooler: BERT's and ViT's pooler_output, Tanh(Linear(first token)).
 func (a *analysis) tanhPooler(out string) bool {
 	n := a.maker(out)
-	return n != nil && n.GetOpType() == "Tanh"
+	if n == nil || n.GetOpType() != "Tanh" {
+		return false
+	}
+	for n = a.maker(a.liveInput(n)); n != nil && a.passes(n); {
+		n = a.maker(a.liveInput(n))
+	}
+	return n != nil && a.isDense(n)
 }
