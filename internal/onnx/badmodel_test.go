@@ -310,3 +310,21 @@ func TestPoolings(t *testing.T) {
 		}
 	}
 }
+
+// A file with a known digest brings its own rule; what the caller says goes before it.
+func TestKnownRule(t *testing.T) {
+	t.Parallel()
+	known, err := knownBySum("f20805a3ecccaa88647bbab4ad011ff2412a9838485ea844de0fcbce349820b9")
+	if err != nil || known == nil || known.Name != "vgg16-7" {
+		t.Fatalf("vgg16-7 by its digest: %+v, %v", known, err)
+	}
+	if unknown, err := knownBySum(strings.Repeat("0", 64)); err != nil || unknown != nil {
+		t.Errorf("another digest: %+v, %v", unknown, err)
+	}
+	if got := known.Rule.under(RuleChange{ShortSide: 300}); got.Preset != "imagenet" || got.ShortSide != 300 || got.Size != 224 {
+		t.Errorf("under a short side: %+v", got)
+	}
+	if got := known.Rule.under(RuleChange{Preset: "unit"}); got != (RuleChange{Preset: "unit"}) {
+		t.Errorf("under another preset: %+v, want nothing of the known rule", got)
+	}
+}

@@ -91,6 +91,7 @@ type examination struct {
 	tensors map[string]tried // as measured
 	halves  map[string]bool  // tensors that are not float32
 	sample  []float32        // the picture tensor they were measured with
+	picture []float32        // the caller's, to be embedded as proof; nil without one
 }
 
 func examine(ctx context.Context, c SourceConfig) (*examination, error) {

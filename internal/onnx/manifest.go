@@ -99,9 +99,8 @@ func (m Manifest) Validate() error {
 			faults = append(faults, fmt.Errorf(format+": %w", append(args, recsys.ErrInvalid)...))
 		}
 	}
-	word := regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
-	check(word.MatchString(m.Name), "name %q: want a word of letters, digits, '.', '_' and '-'", m.Name)
-	check(word.MatchString(m.Version), "version %q: want a word of letters, digits, '.', '_' and '-'", m.Version)
+	check(isWord(m.Name), "name %q: want %s", m.Name, wantedWord)
+	check(isWord(m.Version), "version %q: want %s", m.Version, wantedWord)
 	check(fs.ValidPath(m.File), "file %q: want a path within the encoder files", m.File)
 	digest, err := hex.DecodeString(m.SHA256)
 	check(err == nil && len(digest) == sha256.Size, "sha256 %q: want %d hexadecimal digits", m.SHA256, 2*sha256.Size)
@@ -119,6 +118,13 @@ func (m Manifest) Validate() error {
 	check(known, "resize filter %q: want bicubic-antialias or bilinear-antialias", m.Input.Resize.Filter)
 	check(m.Input.Resize.Crop == "centre", "resize crop %q: want centre", m.Input.Resize.Crop)
 	return errors.Join(append(faults, m.Rule().Validate())...)
+}
+
+const wantedWord = "1 to 64 letters, digits, '.', '_' and '-', a letter or digit first"
+
+// isWord reports whether a name can be an encoder's and a file's.
+func isWord(name string) bool {
+	return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`).MatchString(name)
 }
 
 // IsText reports whether the encoder takes texts.

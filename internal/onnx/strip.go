@@ -59,11 +59,19 @@ func Strip(ctx context.Context, c StripConfig) (*Stripped, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.text.ids != "" {
-		return e.stripText(ctx, c)
-	}
 	s := &Stripped{Manifest: e.manifest(c)}
-	if s.Proof, s.model, err = e.build(ctx, &s.Manifest, c); err != nil {
+	if !isWord(s.Manifest.Name) {
+		return nil, fmt.Errorf("encoder name %q: want %s: %w", s.Manifest.Name, wantedWord, recsys.ErrInvalid)
+	}
+	if e.text.ids != "" {
+		return e.stripText(ctx, s, c)
+	}
+	if len(c.Picture) > 0 {
+		if e.picture, err = tensorOf(c.Picture, s.Manifest.Rule()); err != nil {
+			return nil, fmt.Errorf("proof picture%w", err) // its text begins with the field, which is none, and a colon
+		}
+	}
+	if s.Proof, s.model, err = e.build(ctx, &s.Manifest); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.File, err)
 	}
 	s.finish(e)
@@ -89,26 +97,27 @@ func (m Manifest) fingerprint() string {
 	return hex.EncodeToString(digest[:6])
 }
 
-var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
-
 // encoderName makes a name of a file's.
 func encoderName(file string) string {
 	base := strings.ToLower(strings.TrimSuffix(path.Base(file), path.Ext(file)))
-	return strings.Trim(notInNames.ReplaceAllString(base, "-"), "-._")
+	base = strings.Trim(regexp.MustCompile(`[^a-z0-9._-]+`).ReplaceAllString(base, "-"), "-._")
+	return base[:min(len(base), 64)]
 }
 
 // manifest describes the encoder as far as it is known before it is built.
 func (e *examination) manifest(c StripConfig) Manifest {
 	chosen := e.Candidates[0]
 	m := Manifest{
-		Name: cmp.Or(c.Name, encoderName(c.File)), Description: c.Description, Source: c.Source, Licence: c.Licence,
+		Name: c.Name, Description: c.Description, Source: c.Source, Licence: c.Licence,
 		Input:  e.Input,
 		Output: Output{Dims: chosen.Dims, Pooling: chosen.Pooling},
 		Origin: Origin{File: e.File, SHA256: e.SHA256, Tensor: chosen.Tensor, Why: chosen.Why, Family: e.Family},
 	}
 	if e.known != nil {
+		m.Name = cmp.Or(m.Name, e.known.Name)
 		m.Source, m.Licence = cmp.Or(m.Source, e.known.Source), cmp.Or(m.Licence, e.known.Licence)
 	}
+	m.Name = cmp.Or(m.Name, encoderName(c.File))
 	m.Source, m.Licence = cmp.Or(m.Source, e.File), cmp.Or(m.Licence, "unknown")
 	m.Description = cmp.Or(m.Description, fmt.Sprintf("%s, cut at %s (%s)", e.Family, chosen.Tensor, chosen.Pooling))
 	m.File = m.Name + ".onnx"
@@ -132,7 +141,7 @@ func (e *examination) batchings() []batching {
 }
 
 // build rewrites the model and checks it.
-func (e *examination) build(ctx context.Context, m *Manifest, c StripConfig) (Proof, []byte, error) {
+func (e *examination) build(ctx context.Context, m *Manifest) (Proof, []byte, error) {
 	chosen := e.Candidates[0]
 	var last error
 	for _, b := range e.batchings() {
@@ -151,7 +160,7 @@ func (e *examination) build(ctx context.Context, m *Manifest, c StripConfig) (Pr
 			return Proof{}, nil, err
 		}
 		m.Input.Tensor, m.Output.Tensor, m.Input.MaxBatch = part.Inputs()[0].Name, part.Outputs()[0].Name, b.maxBatch
-		proof, err := e.check(m, data, c)
+		proof, err := e.check(m, data)
 		if err == nil {
 			proof.Batch = b.says
 			return proof, data, nil
@@ -162,7 +171,7 @@ func (e *examination) build(ctx context.Context, m *Manifest, c StripConfig) (Pr
 }
 
 // check runs the finished encoder on the sample, its twin and the caller's picture.
-func (e *examination) check(m *Manifest, data []byte, c StripConfig) (Proof, error) {
+func (e *examination) check(m *Manifest, data []byte) (Proof, error) {
 	session, err := newSession(*m, data, trialThreads())
 	if err != nil {
 		return Proof{}, err
@@ -188,13 +197,9 @@ func (e *examination) check(m *Manifest, data []byte, c StripConfig) (Proof, err
 	if largestShare(vector, other) < 1e-6 {
 		return proof, fmt.Errorf("two different pictures give the same vector: %w", recsys.ErrIncompatible)
 	}
-	if len(c.Picture) > 0 {
-		tensor, err := tensorOf(c.Picture, m.Rule())
-		if err != nil {
-			return proof, err
-		}
+	if e.picture != nil {
 		proof.Of = "given picture"
-		if err := runAll(session, [][]float32{tensor}, [][]float32{vector}); err != nil {
+		if err := runAll(session, [][]float32{e.picture}, [][]float32{vector}); err != nil {
 			return proof, err
 		}
 	}

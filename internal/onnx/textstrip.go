@@ -66,7 +66,7 @@ func (e *examination) understandText() error {
 }
 
 // stripText is Strip for texts.
-func (e *examination) stripText(ctx context.Context, c StripConfig) (*Stripped, error) {
+func (e *examination) stripText(ctx context.Context, s *Stripped, c StripConfig) (*Stripped, error) {
 	if len(c.Tokenizer) == 0 {
 		return nil, fmt.Errorf("%s takes texts: want its tokenizer.json or vocab.txt as well: %w", c.File, recsys.ErrInvalid)
 	}
@@ -79,7 +79,7 @@ func (e *examination) stripText(ctx context.Context, c StripConfig) (*Stripped, 
 		ending = ".json"
 	}
 	digest := sha256.Sum256(c.Tokenizer)
-	s := &Stripped{Manifest: e.manifest(c), tokenizer: c.Tokenizer}
+	s.tokenizer = c.Tokenizer
 	s.Manifest.Input = Input{}
 	s.Manifest.Text = Text{
 		Tokenizer: s.Manifest.Name + ".tokenizer" + ending, SHA256: hex.EncodeToString(digest[:]),
@@ -128,36 +128,51 @@ const (
 // usualTokens are the lengths that are tried, the longest that works is taken.
 func usualTokens() []int { return []int{256, 128, 64, 32, 16} }
 
-// checkText measures how many tokens the model takes and holds the encoder to the original.
+// textTrial runs a finished encoder of texts.
+type textTrial struct {
+	session *textSession
+	dims    int
+	pad     int64
+}
+
+// run runs rows together.
+func (t textTrial) run(rows ...[]int64) ([]float32, error) {
+	out := make([]float32, len(rows)*t.dims)
+	if err := t.session.run(newTextBatch(rows, t.pad), out); err != nil {
+		return nil, fmt.Errorf("the encoder cannot be run: %w: %w", recsys.ErrIncompatible, err)
+	}
+	if !finite(out) {
+		return nil, fmt.Errorf("the encoder gives values that are not finite: %w", recsys.ErrCorrupt)
+	}
+	return out, nil
+}
+
+// longest finds how many tokens the model takes.
+func (t textTrial) longest() (n int, err error) {
+	for _, n = range usualTokens() {
+		if _, err = t.run(sampleTokens(n)); err == nil {
+			return n, nil
+		}
+	}
+	return 0, err
+}
+
+// checkText measures how many tokens the model takes, holds the encoder to the original, and
+// embeds two texts, alone and together.
 func (e *examination) checkText(m *Manifest, data []byte, tokenizer *wordpiece.Tokenizer) (Proof, error) {
 	session, err := newTextSession(*m, data, trialThreads())
 	if err != nil {
 		return Proof{}, err
 	}
 	defer session.close()
-	run := func(rows ...[]int64) ([]float32, error) {
-		out := make([]float32, len(rows)*m.Output.Dims)
-		if err := session.run(newTextBatch(rows, tokenizer.Pad()), out); err != nil {
-			return nil, fmt.Errorf("the encoder cannot be run: %w: %w", recsys.ErrIncompatible, err)
-		}
-		if !finite(out) {
-			return nil, fmt.Errorf("the encoder gives values that are not finite: %w", recsys.ErrCorrupt)
-		}
-		return out, nil
-	}
-	if _, err := run([]int64{tokenizer.Size() - 1}); err != nil {
+	t := textTrial{session, m.Output.Dims, tokenizer.Pad()}
+	if _, err := t.run([]int64{tokenizer.Size() - 1}); err != nil {
 		return Proof{}, fmt.Errorf("the tokenizer has %d tokens, which the model does not: %w", tokenizer.Size(), err)
 	}
-	for _, n := range usualTokens() {
-		if _, err = run(sampleTokens(n)); err == nil {
-			m.Text.MaxTokens = n
-			break
-		}
-	}
-	if err != nil {
+	if m.Text.MaxTokens, err = t.longest(); err != nil {
 		return Proof{}, err
 	}
-	sample, err := run(sampleTokens(6))
+	sample, err := t.run(sampleTokens(6))
 	if err != nil {
 		return Proof{}, err
 	}
@@ -165,21 +180,29 @@ func (e *examination) checkText(m *Manifest, data []byte, tokenizer *wordpiece.T
 	if proof.Difference, err = e.compare(sample); err != nil {
 		return proof, err
 	}
-	a, b := tokenizer.Encode(proofText, m.Text.MaxTokens), tokenizer.Encode(twinText, m.Text.MaxTokens)
-	alone, err := run(a)
+	alone, err := e.checkTextBatch(t, tokenizer.Encode(proofText, m.Text.MaxTokens), tokenizer.Encode(twinText, m.Text.MaxTokens))
 	if err != nil {
 		return proof, err
-	}
-	both, err := run(a, b)
-	if err != nil {
-		return proof, err
-	}
-	if d := largestShare(alone, both[:len(alone)]); !(d < e.bound()) {
-		return proof, fmt.Errorf("a text's vector depends on the others in its batch (by %.2g): %w", d, recsys.ErrIncompatible)
-	}
-	if largestShare(alone, both[len(alone):]) < 1e-6 {
-		return proof, fmt.Errorf("two different texts give the same vector: %w", recsys.ErrIncompatible)
 	}
 	proof.Dims, proof.Norm, proof.First = len(alone), length(alone), alone[:min(8, len(alone))]
 	return proof, nil
+}
+
+// checkTextBatch answers the vector of a, which must be the same when b is run with it, and not b's.
+func (e *examination) checkTextBatch(t textTrial, a, b []int64) ([]float32, error) {
+	alone, err := t.run(a)
+	if err != nil {
+		return nil, err
+	}
+	both, err := t.run(a, b)
+	if err != nil {
+		return nil, err
+	}
+	if d := largestShare(alone, both[:t.dims]); !(d < e.bound()) {
+		return nil, fmt.Errorf("a text's vector depends on the others in its batch (by %.2g): %w", d, recsys.ErrIncompatible)
+	}
+	if largestShare(alone, both[t.dims:]) < 1e-6 {
+		return nil, fmt.Errorf("two different texts give the same vector: %w", recsys.ErrIncompatible)
+	}
+	return alone, nil
 }
