@@ -187,7 +187,7 @@ func guessRule(m *graph.Model, picture graph.Value, family graph.Family, c RuleC
 	g.input.Resize.ShortSide = int(float64(g.input.Size)*p.ratio + .5)
 	g.assume("normalisation: %s, preset %q (%s)", p.says, name, why)
 	if name == "half" && c.Preset == "" {
-		g.assume("beware: of the vision transformers DeiT, DINO, Swin and torchvision's want the preset imagenet")
+		g.assume("beware: of the vision transformers DeiT, DINO and torchvision's want the preset imagenet")
 	}
 	g.change(c)
 	if c.Channels == "" {

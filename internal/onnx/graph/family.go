@@ -26,8 +26,8 @@ const (
 
 // traits are what a family is known by.
 type traits struct {
-	convolutions, depthwise, wideDepthwise, attention, gates, sums, joins, hardSwish, clips, layerNorms, doubleNorms int
-	channelLast                                                                                                      bool
+	convolutions, depthwise, wideDepthwise, attention, gates, sums, joins, hardSwish, clips, layerNorms, doubleNorms, biases int
+	channelLast                                                                                                              bool
 }
 
 // Family guesses the architecture behind an input and says what it goes by.
@@ -44,8 +44,10 @@ func (m *Model) Family(input string) (Family, string) {
 	}
 	t := a.traits()
 	switch {
-	case t.attention > 0 && t.doubleNorms > 0:
-		return FamilyCLIP, "patches, normalised before the first block as well"
+	case t.attention > 0 && t.doubleNorms > 0 && t.biases == 0:
+		return FamilyCLIP, "patches without bias, normalised before the first block as well"
+	case t.attention > 0 && t.doubleNorms > 0: // Swin
+		return FamilyUnknown, "attention, but after another beginning than ViT's and CLIP's"
 	case t.attention > 0 && t.convolutions <= 3:
 		return FamilyViT, "patches, then attention"
 	case t.attention > 0:
@@ -80,6 +82,9 @@ func (a *analysis) traits() traits {
 		switch n.GetOpType() {
 		case "Conv", "QLinearConv":
 			t.convolutions++
+			if len(n.Input) > 2 {
+				t.biases++
+			}
 			if integer(n, "group", 1) > 1 {
 				t.depthwise++
 				if kernel := ints(n, "kernel_shape"); len(kernel) == 2 && kernel[0] >= 5 {

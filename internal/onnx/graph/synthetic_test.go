@@ -93,6 +93,7 @@ func TestFamilyOfSketches(t *testing.T) {
 	}{
 		"DenseNet":  {[]string{"a = Conv x w", "b = Concat a x", "y = Conv b w"}, FamilyUnknown},
 		"two norms": {[]string{"p = Conv x w", "a = LayerNormalization p w", "b = LayerNormalization a w", "q = MatMul b wl", "m = MatMul q b", "s = Softmax m", "y = MatMul s b"}, FamilyCLIP},
+		"Swin":      {[]string{"p = Conv x w wb", "a = LayerNormalization p w", "b = LayerNormalization a w", "q = MatMul b wl", "m = MatMul q b", "s = Softmax m", "y = MatMul s b"}, FamilyUnknown},
 		"plain":     {[]string{"a = Conv x w", "b = Relu a", "y = Conv b w"}, FamilyVGG},
 		"nothing":   {[]string{"y = Relu x"}, FamilyUnknown},
 	} {
