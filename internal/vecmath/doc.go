@@ -1,5 +1,5 @@
 // Package vecmath holds the float32 kernels under every similarity, every factor
-// and every scan: Dot, Axpy, DotRows, norms, the stored byte form and TopK.
+// and every scan: Dot, Axpy, DotRows, AddRows, norms, the stored byte form and TopK.
 //
 // It knows nothing of items, users or spaces, allocates nothing unless it says so,
 // never starts a goroutine and never changes an argument it does not name as a

@@ -16,3 +16,6 @@ func axpyAVX2(alpha float32, x, y []float32)
 
 //go:noescape
 func dotRowsAVX2(q, rows, out []float32)
+
+//go:noescape
+func addRowsAVX2(c, rows, y []float32)

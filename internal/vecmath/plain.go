@@ -32,3 +32,9 @@ func dotRowsPlain(q, rows, out []float32) {
 		out[i] = dotPlain(q, rows[i*len(q):(i+1)*len(q)])
 	}
 }
+
+func addRowsPlain(c, rows, y []float32) {
+	for k, alpha := range c {
+		axpyPlain(alpha, rows[k*len(y):(k+1)*len(y)], y)
+	}
+}
