@@ -46,7 +46,7 @@ type exported struct {
 	AsOfTime       time.Time `json:"as_of_time"`
 	EmbeddingSpace string    `json:"embedding_space"`
 	FactorModel    string    `json:"factor_model"`
-	FactorsGone    bool      `json:"factors_gone"`
+	ModelGone      bool      `json:"factor_model_gone"`
 	Unknown        int64     `json:"unknown_items"`
 }
 
@@ -55,7 +55,7 @@ func (e exported) String() string {
 	if e.FactorModel == "" {
 		text += "no factor model"
 	}
-	if e.FactorsGone {
+	if e.ModelGone {
 		text += "\nthe factor model is not stored any more: there are no factors"
 	}
 	if e.Unknown > 0 {
@@ -96,7 +96,7 @@ func exportFeatures(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	result := exported{File: cmd.String("out"), Rows: done.Rows, AsOfTime: done.Versions.AsOf, EmbeddingSpace: done.Versions.Space.String(),
-		FactorModel: done.Versions.Model.String(), FactorsGone: done.Versions.ModelGone, Unknown: done.Unknown}
+		FactorModel: done.Versions.Model.String(), ModelGone: done.Versions.ModelGone, Unknown: done.Unknown}
 	return printResult(cmd, result, "%v\n", result)
 }
 
