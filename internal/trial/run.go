@@ -274,7 +274,7 @@ func (c Catalog) spaced(ctx context.Context, fold evaluate.Fold, config engine.C
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.FitSpace(ctx, nil, silent); err != nil {
+	if _, err := e.FitSpace(ctx, engine.FitOrder{}, silent); err != nil {
 		return nil, err
 	}
 	return e, e.arrive(ctx, c.Store, fold)
