@@ -71,6 +71,25 @@ func (s *encoders) openFile(ctx context.Context, name string) (*onnx.Encoder, er
 	return e, err
 }
 
+// ListEncoders lists the built-in encoder and those of pictures in the folder.
+func (s *encoders) ListEncoders() ([]engine.EncoderInfo, error) {
+	builtIn, err := onnx.LoadManifest(models.Files, models.DefaultManifest)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := onnx.ListEncoders(os.DirFS(s.folder))
+	if err != nil {
+		return nil, err
+	}
+	var out []engine.EncoderInfo
+	for _, m := range append([]onnx.Manifest{builtIn}, listed...) {
+		if !m.IsText() {
+			out = append(out, engine.EncoderInfo{Name: m.Name + "@" + m.Version, Dims: m.Output.Dims})
+		}
+	}
+	return out, nil
+}
+
 // nameOf is a name@version without its version.
 func nameOf(name string) string {
 	name, _, _ = strings.Cut(name, "@")

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +16,27 @@ import (
 
 // Encoder is the encoder of the live space.
 func (e *Engine) Encoder() Encoder { return e.state.Load().encoder }
+
+// Encoders lists the encoders of this process, by name.
+func (e *Engine) Encoders() ([]EncoderInfo, error) {
+	live := e.Encoder()
+	known := map[string]EncoderInfo{live.Name(): {Name: live.Name(), Dims: live.Dims(), Live: true}}
+	if name := e.encoder.Name(); name != live.Name() {
+		known[name] = EncoderInfo{Name: name, Dims: e.encoder.Dims()}
+	}
+	if e.encoders != nil {
+		listed, err := e.encoders.ListEncoders()
+		if err != nil {
+			return nil, fmt.Errorf("list encoders: %w", err)
+		}
+		for _, info := range listed {
+			if _, ok := known[info.Name]; !ok {
+				known[info.Name] = info
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(known), func(a, b EncoderInfo) int { return strings.Compare(a.Name, b.Name) }), nil
+}
 
 // encoderFor opens an encoder by name@version or name; empty: that of the live space.
 func (e *Engine) encoderFor(ctx context.Context, name string) (Encoder, error) {

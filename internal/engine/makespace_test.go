@@ -46,6 +46,10 @@ func (e *otherEncoder) OpenEncoder(_ context.Context, name string) (engine.Encod
 	return nil, fmt.Errorf("encoder %s: %w", name, recsys.ErrNotFound)
 }
 
+func (e *otherEncoder) ListEncoders() ([]engine.EncoderInfo, error) {
+	return []engine.EncoderInfo{{Name: e.Name(), Dims: e.Dims()}}, nil
+}
+
 // replica is an engine that knows another encoder besides.
 func replica(t *testing.T, dsn string) (bundle, *otherEncoder) {
 	t.Helper()
@@ -150,6 +154,10 @@ func TestAnotherEncoderGoesLiveWhileItemsArrive(t *testing.T) {
 	spaces, err := a.Spaces(t.Context())
 	if err != nil || len(spaces) != 3 || !spaces[0].Live || spaces[0].ID != made.ID || spaces[0].Lineage.Parent != spaces[1].ID.String() || spaces[0].Lineage.Reason != "test" {
 		t.Errorf("spaces: %+v, %v", spaces, err)
+	}
+	known, err := a.Encoders()
+	if want := []engine.EncoderInfo{{Name: "other@1", Dims: 2 * toyDims, Live: true}, {Name: "toy@1", Dims: toyDims}}; err != nil || !slices.Equal(known, want) {
+		t.Errorf("encoders: %+v, %v", known, err)
 	}
 	near, err := a.FindSimilarItems(t.Context(), engine.SimilarQuery{ItemID: "item-000", PageSize: 5, MinSimilarity: -1})
 	if err != nil || near.Space != made.ID {

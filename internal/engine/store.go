@@ -213,6 +213,15 @@ type Encoders interface {
 	// OpenEncoder returns the encoder of that name@version, or of that name whatever its version;
 	// the same one for the same name. ErrNotFound if there is none.
 	OpenEncoder(ctx context.Context, name string) (Encoder, error)
+	// ListEncoders tells which encoders can be opened, by name.
+	ListEncoders() ([]EncoderInfo, error)
+}
+
+// EncoderInfo describes an encoder.
+type EncoderInfo struct {
+	Name string // name@version
+	Dims int
+	Live bool // the live space reads it
 }
 
 // Encoder turns a picture's tensor into a raw vector. Encode is safe for concurrent use and
