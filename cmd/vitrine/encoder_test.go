@@ -113,7 +113,7 @@ func useEncoder(t *testing.T, dir, full string) {
 		t.Errorf("embed with another encoder ended with %d:\n%s", status, out)
 	}
 	out, status = run(t, append(base, "model", "spaces")...)
-	if status != 0 || !strings.Contains(out, "space-3") || !strings.Contains(out, "vitrine embed") || strings.Count(out, "live") != 2 {
+	if status != 0 || !strings.Contains(out, "space-4  live") || !strings.Contains(out, "vitrine embed") || !strings.Contains(out, "vitrine import") {
 		t.Errorf("model spaces ended with %d:\n%s", status, out)
 	}
 	out, status = run(t, append(base, "model", "activate", "space-2")...)
