@@ -113,11 +113,11 @@ func useEncoder(t *testing.T, dir, full string) {
 		t.Errorf("embed with another encoder ended with %d:\n%s", status, out)
 	}
 	out, status = run(t, append(base, "model", "spaces")...)
-	if status != 0 || !strings.Contains(out, "space-4  live") || !strings.Contains(out, "vitrine embed") || !strings.Contains(out, "vitrine import") {
+	if status != 0 || !strings.Contains(out, "space-5  live") || !strings.Contains(out, "vitrine embed") || !strings.Contains(out, "vitrine import") {
 		t.Errorf("model spaces ended with %d:\n%s", status, out)
 	}
-	out, status = run(t, append(base, "model", "activate", "space-2")...)
-	if status != 0 || !strings.Contains(out, "space-2 is live") {
+	out, status = run(t, append(base, "model", "activate", "space-4")...)
+	if status != 0 || !strings.Contains(out, "space-4 is live") {
 		t.Errorf("model activate ended with %d:\n%s", status, out)
 	}
 	out, status = run(t, append(base, "--encoder", "large", "import", "--items", items)...)
