@@ -39,6 +39,18 @@ func readSpace(ctx context.Context, tx pgx.Tx, id recsys.SpaceID) (*recsys.Space
 	return &r, nil
 }
 
+// Space returns a stored space; ErrNotFound if there is none of that id.
+func (s *Store) Space(ctx context.Context, id recsys.SpaceID) (record recsys.SpaceRecord, err error) {
+	err = s.snapshot(ctx, "read an embedding space", func(tx pgx.Tx) error {
+		r, err := readSpace(ctx, tx, id)
+		if err == nil {
+			record = *r
+		}
+		return err
+	})
+	return record, err
+}
+
 // activationPause is how long the counter row may be held while fill embeds.
 const activationPause = `SET LOCAL idle_in_transaction_session_timeout = '10min'`
 
