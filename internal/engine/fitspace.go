@@ -97,6 +97,24 @@ func (e *Engine) embedRows(ctx context.Context, in embedder, rows []ItemRow) ([]
 	return vectors, nil
 }
 
+// Space returns the live embedding space and its id.
+func (e *Engine) Space() (recsys.SpaceID, *space.Space) {
+	s := e.state.Load()
+	return s.spaceID, s.space
+}
+
+// DecodeSpace reads a stored embedding space. ErrIncompatible if it was made for another encoder.
+func (e *Engine) DecodeSpace(record recsys.SpaceRecord) (*space.Space, error) {
+	if record.Encoder != e.encoder.Name() {
+		return nil, fmt.Errorf("%v was made with encoder %s, this is %s: %w", record.ID, record.Encoder, e.encoder.Name(), recsys.ErrIncompatible)
+	}
+	r, err := decodeRecipe(record.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("read %v: %w", record.ID, err)
+	}
+	return r.space, nil
+}
+
 // SpaceIsStale reports whether the live space should be fitted anew: it was made before
 // anything was known, or the catalogue has doubled since. Fewer than minFit items are too few.
 func (e *Engine) SpaceIsStale() bool {
