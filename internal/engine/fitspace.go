@@ -64,8 +64,8 @@ func (e *Engine) InferSchema(ctx context.Context) (space.Schema, error) {
 
 // FitSpace fits an embedding space to the catalogue, embeds every item in it from the stored
 // encoder outputs and makes it the live one; requests are answered from the old one until
-// then. schema nil keeps the schema the shop gave earlier, else infers one. An empty catalogue
-// is recsys.ErrInvalid.
+// then. schema nil keeps the schema the shop gave earlier, else infers one. An empty catalogue, and a
+// schema that says another kind of an attribute than all items have it in, are recsys.ErrInvalid.
 func (e *Engine) FitSpace(ctx context.Context, schema *space.Schema, progress Progress) (recsys.SpaceID, error) {
 	release, err := e.exclusively(ctx, "fit-space")
 	if err != nil {
@@ -110,6 +110,11 @@ func (e *Engine) fit(ctx context.Context, scan catalogScan, schema *space.Schema
 		return nil, false, err
 	}
 	given := schema != nil
+	if given {
+		if err := schema.CheckKinds(inputs); err != nil {
+			return nil, false, fmt.Errorf("fit an embedding space: %w", err)
+		}
+	}
 	if schema == nil && scan.head.Space != nil {
 		if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
 			kept := live.space.Schema()
