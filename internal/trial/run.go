@@ -280,7 +280,7 @@ func (c Catalog) spacedBy(ctx context.Context, fold evaluate.Fold, config engine
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.FitSpace(ctx, schema, silent); err != nil {
+	if _, err := e.FitSpace(ctx, engine.FitOrder{Schema: schema}, silent); err != nil {
 		return nil, err
 	}
 	return e, e.arrive(ctx, c.Store, fold)

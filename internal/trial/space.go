@@ -118,7 +118,7 @@ func (c Catalog) FitSpace(ctx context.Context, config engine.Config, schema *spa
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.FitSpace(ctx, schema, progress); err != nil {
+	if _, err := e.FitSpace(ctx, engine.FitOrder{Schema: schema}, progress); err != nil {
 		return nil, err
 	}
 	_, fitted := e.Space()
