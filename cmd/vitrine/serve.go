@@ -50,7 +50,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(engineMetrics(a.engine)...)
-	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store,
+	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store,
 		Features: engine.NewFeatures(a.engine, a.store), Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
@@ -65,7 +65,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	go func() {
 		defer close(jobsDone)
 		jobs.Run(jobsContext, a.log, jobs.SyncIndex(a.engine, a.store), jobs.FoldIn(a.engine),
-			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")))
+			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, nil, a.log))
 	}()
 	srv.SetReady(true)
 	a.log.Info("serving", "grpc", listener.Addr().String(), "http", httpListener.Addr().String(), "version", version)
@@ -90,7 +90,12 @@ func engineMetrics(e *engine.Engine) []prometheus.Collector {
 	gauge := func(name, help string, value func(engine.Stats) int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
 	}
+	counter := func(name, help string, value func(engine.Stats) int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
+	}
 	return []prometheus.Collector{
+		counter("vitrine_unseen_values_total", "Labels of written items that the embedding space has no place for.", func(s engine.Stats) int64 { return s.UnseenValues }),
+		counter("vitrine_wrong_attributes_total", "Attributes of written items that are of another kind than in the embedding space.", func(s engine.Stats) int64 { return s.WrongAttributes }),
 		gauge("vitrine_items", "Registered items in memory.", func(s engine.Stats) int { return s.Items }),
 		gauge("vitrine_index_vectors", "Items with an embedding in the index.", func(s engine.Stats) int { return s.Vectors }),
 		gauge("vitrine_fold_in_pending", "Items whose factors wait to be folded in.", func(s engine.Stats) int { return s.Pending }),

@@ -97,23 +97,27 @@ func (f *Features) versions(ctx context.Context, q FeatureQuery) (*versions, err
 	if v.Model == 0 {
 		v.Model = liveModel
 	}
-	if err := f.findSpace(ctx, v, live); err != nil {
+	if err := f.findSpace(ctx, v, live, q.Space != 0); err != nil {
 		return nil, err
 	}
 	return v, f.findModel(ctx, v, live, q.Model != 0)
 }
 
-func (f *Features) findSpace(ctx context.Context, v *versions, live *State) error {
+func (f *Features) findSpace(ctx context.Context, v *versions, live *State, asked bool) error {
 	const field = "embedding_space"
 	switch {
 	case v.Space == 0:
 		return &recsys.FieldError{Field: "as_of_time", Err: recsys.ErrIncompatible,
 			Reason: "lies before the first embedding space that is known to have been live; name one as embedding_space or a later time"}
 	case v.Space == live.spaceID && v.AsOf.IsZero():
-		v.space, v.Encoder = live.space, f.engine.encoder.Name()
+		v.space, v.Encoder = live.space, live.encoder.Name()
 		return nil
 	}
 	p, err := f.pinSpace(ctx, v.Space)
+	if errors.Is(err, recsys.ErrNotFound) && !asked {
+		return &recsys.FieldError{Field: "as_of_time", Err: recsys.ErrIncompatible,
+			Reason: v.Space.String() + ", which was live then, is not stored any more; name another one as embedding_space"}
+	}
 	if err != nil {
 		return unknownVersion(err, field, v.Space)
 	}

@@ -45,7 +45,7 @@ func (b bundle) features(t *testing.T, q engine.FeatureQuery) featureTable {
 
 func (b bundle) train(t *testing.T) {
 	t.Helper()
-	if _, err := b.FitSpace(t.Context(), nil, silent); err != nil {
+	if _, err := b.FitSpace(t.Context(), engine.FitOrder{}, silent); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := b.Train(t.Context(), silent); err != nil {

@@ -16,8 +16,8 @@ type FeatureStore interface {
 	// LiveAt returns the embedding space and the factor model that were live at a time, 0 where
 	// none is known.
 	LiveAt(ctx context.Context, asOf time.Time) (recsys.SpaceID, recsys.ModelID, error)
-	// Space returns an embedding space; ErrNotFound if there is none.
-	Space(ctx context.Context, id recsys.SpaceID) (*recsys.SpaceRecord, error)
+	// Space returns an embedding space; ErrNotFound if there is none (any more).
+	Space(ctx context.Context, id recsys.SpaceID) (recsys.SpaceRecord, error)
 	// Model returns a factor model; ErrNotFound if there is none (any more).
 	Model(ctx context.Context, id recsys.ModelID) (*recsys.ModelRecord, error)
 	// ItemsAt returns items as they were, ascending by id.

@@ -14,7 +14,7 @@ import (
 var _ engine.FeatureStore = (*Store)(nil)
 
 // LiveAt returns the embedding space and the factor model that were live at a time, 0 where none
-// is known: activations are kept since schema version 3.
+// is known: activations are kept since schema version 7.
 func (s *Store) LiveAt(ctx context.Context, asOf time.Time) (space recsys.SpaceID, model recsys.ModelID, err error) {
 	const newest = `SELECT subject FROM activation WHERE activate_time <= $1 AND kind = `
 	err = s.read(ctx, "read what was live", func(conn *pgxpool.Conn) error {
@@ -22,15 +22,6 @@ func (s *Store) LiveAt(ctx context.Context, asOf time.Time) (space recsys.SpaceI
 			asOf, spaceActivated, modelActivated).Scan(&space, &model)
 	})
 	return space, model, err
-}
-
-// Space returns an embedding space; ErrNotFound if there is none of that id.
-func (s *Store) Space(ctx context.Context, id recsys.SpaceID) (record *recsys.SpaceRecord, err error) {
-	err = s.snapshot(ctx, "read an embedding space", func(tx pgx.Tx) error {
-		record, err = readSpace(ctx, tx, id)
-		return err
-	})
-	return record, err
 }
 
 // Model returns a factor model; ErrNotFound if there is none of that id (any more).

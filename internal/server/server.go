@@ -71,6 +71,8 @@ type Deps struct {
 	Engine   Engine
 	Catalog  Catalog
 	Features Features
+	Models   Models
+	Runs     Runs
 	Registry *prometheus.Registry // takes the server's metrics and is served at /metrics
 	Log      *slog.Logger
 	Clock    func() time.Time
@@ -120,6 +122,7 @@ func New(config Config, deps Deps) (*Server, error) {
 	pb.RegisterRecommenderServiceServer(s.grpc, &recommender{s: s})
 	pb.RegisterCatalogServiceServer(s.grpc, &catalog{s: s})
 	pb.RegisterFeatureServiceServer(s.grpc, &features{s: s})
+	pb.RegisterModelServiceServer(s.grpc, &model{s: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.SetReady(false)
@@ -174,7 +177,7 @@ func (s *Server) SetReady(ready bool) {
 		status = healthpb.HealthCheckResponse_SERVING
 	}
 	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName,
-		pb.FeatureService_ServiceDesc.ServiceName} {
+		pb.ModelService_ServiceDesc.ServiceName, pb.FeatureService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, status)
 	}
 }

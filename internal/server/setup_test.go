@@ -213,6 +213,9 @@ type bundle struct {
 	shelf    pb.CatalogServiceClient
 	features *fakeFeatures
 	store    pb.FeatureServiceClient
+	bench    pb.ModelServiceClient
+	models   fakeModels
+	runs     fakeRuns
 }
 
 func setup(t testing.TB) *bundle { return setupWith(t, DefaultConfig()) }
@@ -221,7 +224,7 @@ func setupWith(t testing.TB, config Config) *bundle {
 	t.Helper()
 	b := &bundle{engine: &fakeEngine{}, catalog: &fakeCatalog{}, features: &fakeFeatures{}, registry: prometheus.NewRegistry(), log: &logBuffer{}}
 	server, err := New(config, Deps{
-		Engine: b.engine, Catalog: b.catalog, Features: b.features, Registry: b.registry,
+		Engine: b.engine, Catalog: b.catalog, Models: &b.models, Runs: &b.runs, Features: b.features, Registry: b.registry,
 		Log:   slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Clock: func() time.Time { return testTime },
 	})
@@ -240,6 +243,7 @@ func setupWith(t testing.TB, config Config) *bundle {
 		t.Fatal(err)
 	}
 	b.shop, b.shelf, b.store = pb.NewRecommenderServiceClient(b.conn), pb.NewCatalogServiceClient(b.conn), pb.NewFeatureServiceClient(b.conn)
+	b.bench = pb.NewModelServiceClient(b.conn)
 	t.Cleanup(func() {
 		b.conn.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -41,7 +41,7 @@ func newRules(clock func() time.Time) (*rules, error) {
 func requestTypes() []protoreflect.MessageDescriptor {
 	var out []protoreflect.MessageDescriptor
 	for _, file := range []protoreflect.FileDescriptor{pb.File_vitrine_v1_recommender_proto, pb.File_vitrine_v1_catalog_proto,
-		pb.File_vitrine_v1_feature_proto} {
+		pb.File_vitrine_v1_model_proto, pb.File_vitrine_v1_feature_proto} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
@@ -155,6 +155,10 @@ var patternWords = map[string]string{
 
 	`^(space-[1-9][0-9]{0,17})?$`: "must read like space-7",
 	`^(model-[1-9][0-9]{0,17})?$`: "must read like model-7",
+	`^[^\p{Cc}/\\]*$`:             "must not contain slashes and control characters",
+	`^run-[1-9][0-9]{0,17}$`:      "must be the name of a run, such as run-7",
+	`^space-[1-9][0-9]{0,17}$`:    "must be the name of an embedding space, such as space-7",
+	`^model-[1-9][0-9]{0,17}$`:    "must be the name of a factor model, such as model-7",
 }
 
 func violation(v *protovalidate.Violation) *recsys.FieldError {

@@ -33,7 +33,7 @@ const (
 //
 // A feature is made of what was stored at the time, an embedding space and a factor model; the same question has the same
 // answer in every call and in an export. Values are kept from the first write on; of what was replaced before the database
-// had schema version 3 only the later value is known, and such items are left out as of a time at which they had another.
+// had schema version 7 only the later value is known, and such items are left out as of a time at which they had another.
 // What DeleteUser and MergeUsers did counts for all times.
 type FeatureServiceClient interface {
 	// GetItemFeatures answers the features of several items in the order asked for; unknown ones are listed apart.
@@ -102,7 +102,7 @@ type FeatureService_ExportFeaturesClient = grpc.ServerStreamingClient[ExportFeat
 //
 // A feature is made of what was stored at the time, an embedding space and a factor model; the same question has the same
 // answer in every call and in an export. Values are kept from the first write on; of what was replaced before the database
-// had schema version 3 only the later value is known, and such items are left out as of a time at which they had another.
+// had schema version 7 only the later value is known, and such items are left out as of a time at which they had another.
 // What DeleteUser and MergeUsers did counts for all times.
 type FeatureServiceServer interface {
 	// GetItemFeatures answers the features of several items in the order asked for; unknown ones are listed apart.
