@@ -165,6 +165,12 @@ func TestFeaturesDoNotLeak(t *testing.T) {
 			}
 		}
 	})
+	t.Run("without the space of the time there are no features", func(t *testing.T) {
+		if _, err := b.store.PruneSpaces(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		wantFault(t, engine.NewFeatures(b.Engine, b.store), engine.FeatureQuery{AsOf: notes[1].Versions.AsOf}, "as_of_time", recsys.ErrIncompatible)
+	})
 }
 
 func wantFault(t *testing.T, f *engine.Features, q engine.FeatureQuery, field string, want error) {
