@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,6 +26,7 @@ type app struct {
 	local   *localpg.Server // nil with a PostgreSQL of one's own
 	store   *postgres.Store
 	encoder *onnx.Encoder
+	texts   *onnx.TextEncoder // nil: texts are not embedded
 	engine  *engine.Engine
 }
 
@@ -88,8 +88,11 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.encoder, err = openEncoder(ctx, cmd); err != nil {
 		return nil, err
 	}
-	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now})
-	if err != nil {
+	if a.texts, err = openTextEncoder(ctx, cmd); err != nil {
+		return nil, err
+	}
+	deps := withTexts(engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now}, a.texts)
+	if a.engine, err = engine.New(a.config, deps); err != nil {
 		return nil, err
 	}
 	return a, a.engine.Load(ctx)
@@ -114,22 +117,22 @@ func openEncoder(ctx context.Context, cmd *cli.Command) (*onnx.Encoder, error) {
 	if name == "" {
 		return onnx.Open(ctx, config)
 	}
-	config.Files, config.Manifest = os.DirFS(encodersDir(cmd)), onnx.ManifestFile(name)
+	dir, manifest := encoderPlace(cmd, name)
+	config.Files, config.Manifest = os.DirFS(dir), manifest
 	encoder, err := onnx.Open(ctx, config)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return nil, fmt.Errorf("--encoder %q: %s has %q; vitrine model add makes more: %w", name, encodersDir(cmd), encoderNames(config.Files), err)
+		return nil, missingEncoder("--encoder", name, dir, err)
 	}
 	return encoder, err
 }
 
-// encoderNames lists the encoders in a folder.
-func encoderNames(files fs.FS) []string {
-	var names []string
-	listed, _ := onnx.ListEncoders(files) // a folder that cannot be read has none
-	for _, m := range listed {
-		names = append(names, m.Name)
+// withTexts adds an encoder of texts if there is one: a nil pointer would make an interface that is
+// not nil.
+func withTexts(deps engine.Deps, texts *onnx.TextEncoder) engine.Deps {
+	if texts != nil {
+		deps.TextEncoder = texts
 	}
-	return names
+	return deps
 }
 
 // close ends what openApp began, last first.
@@ -137,6 +140,9 @@ func (a *app) close() error {
 	var faults []error
 	if a.encoder != nil {
 		faults = append(faults, a.encoder.Close())
+	}
+	if a.texts != nil {
+		faults = append(faults, a.texts.Close())
 	}
 	if a.store != nil {
 		a.store.Close()

@@ -16,8 +16,9 @@ func embedCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "embed",
 		Usage: "fit an embedding space to the catalogue, embed every item in it and make it the live one",
-		Description: "Pictures are not encoded again: stored encoder outputs are used. --print-schema shows how attributes would be embedded;\n" +
-			"edit what it prints and hand it back with --schema.",
+		Description: "Pictures are not encoded again: stored encoder outputs are used. With --text-encoder, titles and descriptions are\n" +
+			"encoded that have not been yet. --print-schema shows how attributes would be embedded; edit what it prints and\n" +
+			"hand it back with --schema.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "schema", Sources: env("VITRINE_SCHEMA"), Usage: "YAML file that says how attributes are embedded; without it the schema given before, else an inferred one"},
 			&cli.BoolFlag{Name: "print-schema", Usage: "print the inferred schema and change nothing"},
@@ -76,6 +77,9 @@ func printSchema(ctx context.Context, cmd *cli.Command, a *app) error {
 func embed(ctx context.Context, a *app, schema *space.Schema) (id recsys.SpaceID, err error) {
 	bar := newProgress()
 	defer bar.end()
+	if _, err := a.engine.EmbedTexts(ctx, bar.update); err != nil {
+		return 0, err
+	}
 	err = whenFree(ctx, a, func() (err error) {
 		id, err = a.engine.FitSpace(ctx, schema, bar.update)
 		return err

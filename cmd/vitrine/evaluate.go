@@ -122,7 +122,7 @@ func readTrialData(ctx context.Context, cmd *cli.Command, config engine.Config) 
 	if data.recipes, err = storedRecipes(ctx, a); err != nil {
 		return trialData{}, err
 	}
-	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.encoder)
+	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.encoder, a.engine.TextEncoder())
 	return data, err
 }
 
@@ -156,10 +156,17 @@ func readTrialFiles(ctx context.Context, cmd *cli.Command, config engine.Config)
 		return trialData{}, err
 	}
 	defer func() { err = errors.Join(err, encoder.Close()) }()
+	texts, err := openTextEncoder(ctx, cmd)
+	if err != nil {
+		return trialData{}, err
+	}
+	if texts != nil {
+		defer func() { err = errors.Join(err, texts.Close()) }()
+	}
 	bar := newProgress()
 	defer bar.end()
 	files := trial.Files{Items: cmd.String("items"), Interactions: cmd.String("interactions"), Images: cmd.String("images")}
-	catalog, reports, err := trial.FromFiles(ctx, files, config, encoder, bar.update)
+	catalog, reports, err := trial.FromFiles(ctx, files, config, withTexts(engine.Deps{Encoder: encoder}, texts), bar.update)
 	if err != nil {
 		return trialData{}, err
 	}

@@ -152,14 +152,18 @@ func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, of recsys.SpaceID
 	return out, nil
 }
 
-// inputs gathers what the spaces read of several items with one query. A picture without a
-// stored output of this encoder counts as absent.
+// inputs gathers what the spaces read of several items with a query for pictures and one for
+// texts. What has no stored output of the encoder that runs counts as absent.
 func (e *Engine) inputs(ctx context.Context, rows []ItemRow) ([]space.Input, error) {
 	inputs := make([]space.Input, len(rows))
 	at := make(map[string]int, len(rows))
+	texts, err := e.storedTexts(ctx, itemsOf(rows))
+	if err != nil {
+		return nil, err
+	}
 	var pictured []string
 	for i, row := range rows {
-		inputs[i].Attributes = row.Item.Attributes
+		inputs[i] = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
 		if len(row.Item.ImageDigest) > 0 {
 			at[row.Item.ItemID] = i
 			pictured = append(pictured, row.Item.ItemID)
@@ -168,7 +172,7 @@ func (e *Engine) inputs(ctx context.Context, rows []ItemRow) ([]space.Input, err
 	if len(pictured) == 0 {
 		return inputs, nil
 	}
-	err := e.store.RawOutputs(ctx, e.encoder.Name(), pictured, func(itemID string, raw []float32) error {
+	err = e.store.RawOutputs(ctx, e.encoder.Name(), pictured, func(itemID string, raw []float32) error {
 		inputs[at[itemID]].Image = append([]float32(nil), raw...)
 		return nil
 	})

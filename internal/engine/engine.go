@@ -18,6 +18,7 @@ type Engine struct {
 	config  Config
 	store   Store
 	encoder Encoder
+	texts   TextEncoder // nil: texts are not embedded
 	log     *slog.Logger
 	now     func() time.Time
 
@@ -32,12 +33,13 @@ type Engine struct {
 	touched touchedItems
 }
 
-// Deps are what the engine works with; all are required.
+// Deps are what the engine works with; all are required but TextEncoder.
 type Deps struct {
-	Store   Store
-	Encoder Encoder
-	Log     *slog.Logger
-	Now     func() time.Time
+	Store       Store
+	Encoder     Encoder
+	TextEncoder TextEncoder
+	Log         *slog.Logger
+	Now         func() time.Time
 }
 
 // New returns an engine that holds nothing yet. ErrInvalid lists every fault of config.
@@ -46,7 +48,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 		return nil, fmt.Errorf("engine settings: %w", err)
 	}
 	e := &Engine{
-		config: config, store: deps.Store, encoder: deps.Encoder, log: deps.Log, now: deps.Now,
+		config: config, store: deps.Store, encoder: deps.Encoder, texts: deps.TextEncoder, log: deps.Log, now: deps.Now,
 		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
 		decode:  make(chan struct{}, config.DecodeWorkers),
@@ -181,7 +183,18 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 	e.state.Store(next)
 	e.log.Info("catalogue loaded", "items", next.registered, "embedding_space", next.spaceID.String(),
 		"factor_model", next.modelID.String(), "catalog_seq", next.catalogSeq, "interaction_seq", next.interactionSeq)
+	e.warnOfTexts(next)
 	return nil
+}
+
+// warnOfTexts says when texts that are encoded now take no part in the live space.
+func (e *Engine) warnOfTexts(s *State) {
+	of, runs := s.space.TextEncoder(), e.TextEncoder()
+	if of == runs || s.space.Bootstrapped() || of == "" && s.space.Schema().Text.Use == space.UseStore {
+		return
+	}
+	e.log.Warn("the live embedding space and this server have different text encoders: texts of new items count as missing until vitrine embed",
+		"embedding_space", s.spaceID.String(), "text_encoder_of_space", of, "text_encoder", runs)
 }
 
 func (e *Engine) emptyState(head Head) (*State, error) {
