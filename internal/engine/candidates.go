@@ -117,6 +117,9 @@ func (r *request) scan(k int) []vecmath.Scored {
 	top := vecmath.NewTopK(k)
 	scores := make([]float32, chunkSize)
 	for at, ch := range r.s.chunks {
+		if r.excluded.hasChunk(at) {
+			continue
+		}
 		r.score(at, ch, scores)
 		for i, score := range scores {
 			number := uint32(at*chunkSize + i)

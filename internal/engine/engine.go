@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/ann"
+	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -25,6 +26,7 @@ type Engine struct {
 	state   atomic.Pointer[State]
 	numbers *numbers
 	history *historyCache
+	filters *filter.Cache
 	decode  chan struct{} // one slot per picture being decoded
 
 	mu      sync.Mutex // held to build and publish the next State
@@ -51,6 +53,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 		config: config, store: deps.Store, encoder: deps.Encoder, texts: deps.TextEncoder, log: deps.Log, now: deps.Now,
 		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
+		filters: filter.NewCache(config.FilterCache),
 		decode:  make(chan struct{}, config.DecodeWorkers),
 		wake:    make(chan struct{}, 1),
 	}
@@ -161,12 +164,14 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 	if err := e.completeVectors(ctx, fresh, rows); err != nil {
 		return err
 	}
+	// Before the lock, for which writers wait: it takes 2 s at 100,000 items.
+	fresh.filter = fresh.filter.Apply(e.filterChanges(rows))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.installCounts(head)
 	c := fresh.change()
 	for _, row := range rows {
-		c.put(e.numbers.number(row.Item.ItemID), &row.Item, row.Seq, row.Vector)
+		c.place(e.numbers.number(row.Item.ItemID), &row.Item, row.Seq, row.Vector)
 	}
 	if err := e.installFactors(ctx, c, rows, head); err != nil {
 		return err
@@ -209,7 +214,7 @@ func (e *Engine) emptyState(head Head) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &State{spaceID: head.Space.ID, space: recipe.space, index: index,
+	s := &State{spaceID: head.Space.ID, space: recipe.space, index: index, filter: emptyFilter(recipe.space),
 		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
 	if head.Model == nil {
 		return s, nil

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/rank"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
@@ -23,14 +25,15 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	if s.model != nil {
 		out.Model = s.modelID
 	}
-	if q.ValidateOnly {
-		return out, nil
+	matching, err := e.matching(ctx, s, q.Filter)
+	if err != nil || q.ValidateOnly {
+		return out, err
 	}
 	prefs, storeErr := e.preferences(ctx, q.Actor)
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}
-	r := e.newRequest(s, q, prefs)
+	r := e.newRequest(s, q, prefs, matching)
 	list := r.rank(&out)
 	switch {
 	case storeErr != nil:
@@ -38,6 +41,8 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		out.FallbackReason = FallbackStoreUnavailable
 	case s.registered == 0:
 		out.FallbackReason = FallbackEmptyCatalog
+	case len(list) < q.PageSize && matching != nil:
+		out.FallbackReason = FallbackFiltered
 	}
 	if len(list) < q.PageSize && out.FallbackReason == FallbackNone {
 		out.FallbackReason = FallbackExhausted
@@ -54,7 +59,7 @@ func (e *Engine) Rank(ctx context.Context, q recsys.RankQuery) ([]recsys.Ranked,
 	}
 	s := e.state.Load()
 	r := e.newRequest(s, RecommendQuery{PageSize: q.K, Diversity: q.Diversity, Placement: q.Placement},
-		e.summarize(newestFirst(slices.Clone(q.History))))
+		e.summarize(newestFirst(slices.Clone(q.History))), nil)
 	if q.Only != nil {
 		for at, ch := range s.chunks {
 			for i, known := range ch.facts {
@@ -100,9 +105,9 @@ type request struct {
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
 }
 
-func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *request {
+func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference, matching *filter.Bitmap) *request {
 	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
-		excluded: newBitset(len(s.chunks) * chunkSize)}
+		excluded: s.outside(matching)}
 	if s.model != nil {
 		r.gain = float32(r.placement.gainOf(s.model.als))
 	}
@@ -236,3 +241,14 @@ func (b bitset) set(n uint32) {
 }
 
 func (b bitset) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
+// hasChunk reports whether all items of a chunk are in the set.
+func (b bitset) hasChunk(at int) bool {
+	const words = chunkSize / 64
+	for _, word := range b[at*words : (at+1)*words] {
+		if word != math.MaxUint64 {
+			return false
+		}
+	}
+	return true
+}
