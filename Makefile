@@ -53,6 +53,7 @@ bench: build
 	$(GO) run ./bench/quality
 	$(GO) run ./bench/embed
 	$(GO) run ./bench/serve
+	$(GO) run ./bench/recommend
 
 clean:
 	rm -rf bin

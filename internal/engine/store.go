@@ -28,8 +28,8 @@ type ItemStore interface {
 	// the item is gone) concerns that item alone and leaves it unwritten. Of two writes of
 	// one item in a call the later wins.
 	PutItems(ctx context.Context, writes []ItemWrite) ([]ItemResult, error)
-	// DeleteItem removes an item, its vectors, and image and raw output if no other item
-	// shares them, and returns the change number. ErrNotFound if it is not there, unless the
+	// DeleteItem removes an item, its vectors, and its image if no other item shares it, and
+	// returns the change number. ErrNotFound if it is not there, unless the
 	// request is a replay, which deletes nothing and returns 0.
 	DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) (seq int64, err error)
 	// Items returns those of the ids that exist, in no particular order, without vectors.
