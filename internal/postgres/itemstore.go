@@ -54,16 +54,20 @@ func (r *itemRows) add(d *itemDraft) {
 	r.digests = append(r.digests, it.ImageDigest)
 }
 
-// store writes what was decided in one round trip: item rows, vectors, responses, and the
+// store writes what was decided in one round trip: item rows, vectors, text outputs, responses, and the
 // removal of pictures that nobody has any more.
 func (now *catalogNow) store(ctx context.Context, tx pgx.Tx, drafts []*itemDraft, accepted map[string]*itemDraft) error {
 	var items itemRows
 	var vectors vectorRows
+	var texts textRows
 	for _, id := range slices.Sorted(maps.Keys(accepted)) {
 		d := accepted[id]
 		items.add(d)
 		if d.vector != nil {
 			vectors.add(id, d.write.Space, d.vector)
+		}
+		if d.text != nil {
+			texts.add(id, d.write.TextEncoder, d.write.Text.Digest, d.text)
 		}
 	}
 	var batch pgx.Batch
@@ -72,6 +76,9 @@ func (now *catalogNow) store(ctx context.Context, tx pgx.Tx, drafts []*itemDraft
 	batch.Queue(`DELETE FROM item_vector WHERE item_id = ANY ($1)`, items.ids)
 	if len(vectors.itemIDs) > 0 {
 		batch.Queue(putVectors, vectors.itemIDs, vectors.spaces, vectors.vectors)
+	}
+	if len(texts.itemIDs) > 0 {
+		batch.Queue(putTexts, texts.itemIDs, texts.encoders, texts.digests, texts.outputs)
 	}
 	if err := queueResponses(&batch, now.seq, drafts); err != nil {
 		return err
