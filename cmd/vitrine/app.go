@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,19 +14,17 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/localpg"
 	"github.com/seed-473295a7/vitrine/internal/onnx"
 	"github.com/seed-473295a7/vitrine/internal/postgres"
-	"github.com/seed-473295a7/vitrine/internal/recsys"
-	"github.com/seed-473295a7/vitrine/models"
 )
 
 // app is what most commands need: the store, the encoder and a loaded engine.
 type app struct {
-	log     *slog.Logger
-	config  engine.Config
-	local   *localpg.Server // nil with a PostgreSQL of one's own
-	store   *postgres.Store
-	encoder *onnx.Encoder
-	texts   *onnx.TextEncoder // nil: texts are not embedded
-	engine  *engine.Engine
+	log      *slog.Logger
+	config   engine.Config
+	local    *localpg.Server // nil with a PostgreSQL of one's own
+	store    *postgres.Store
+	encoders *encoders
+	texts    *onnx.TextEncoder // nil: texts are not embedded
+	engine   *engine.Engine
 }
 
 // database is a reachable, migrated PostgreSQL.
@@ -85,17 +82,25 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.store, err = openStore(ctx, db, a.log); err != nil {
 		return nil, err
 	}
-	if a.encoder, err = openEncoder(ctx, cmd); err != nil {
-		return nil, err
+	a.encoders = newEncoders(cmd)
+	encoder, err := a.encoders.OpenEncoder(ctx, cmd.String("encoder"))
+	if err != nil {
+		return nil, fmt.Errorf("--encoder: %w", err)
 	}
 	if a.texts, err = openTextEncoder(ctx, cmd); err != nil {
 		return nil, err
 	}
-	deps := withTexts(engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now}, a.texts)
+	deps := withTexts(engine.Deps{Store: a.store, Encoder: encoder, Encoders: a.encoders, Log: a.log, Now: time.Now}, a.texts)
 	if a.engine, err = engine.New(a.config, deps); err != nil {
 		return nil, err
 	}
-	return a, a.engine.Load(ctx)
+	if err := a.engine.Load(ctx); err != nil {
+		return nil, err
+	}
+	if live := a.engine.Encoder().Name(); live != encoder.Name() && cmd.String("encoder") != "" {
+		a.log.Warn("the live embedding space is of another encoder; vitrine embed changes that", "live", live, "encoder", encoder.Name())
+	}
+	return a, nil
 }
 
 func openStore(ctx context.Context, db database, log *slog.Logger) (*postgres.Store, error) {
@@ -105,25 +110,6 @@ func openStore(ctx context.Context, db database, log *slog.Logger) (*postgres.St
 		config.Ensure = db.local.Ensure
 	}
 	return postgres.Open(ctx, config)
-}
-
-// openEncoder opens the built-in encoder, or the one that --encoder names.
-func openEncoder(ctx context.Context, cmd *cli.Command) (*onnx.Encoder, error) {
-	config := onnx.DefaultConfig()
-	config.Library = cmd.String("onnxruntime-lib")
-	config.Files, config.Manifest = models.Files, models.DefaultManifest
-	config.IntraOpThreads = cmd.Int("encoder-threads")
-	name := cmd.String("encoder")
-	if name == "" {
-		return onnx.Open(ctx, config)
-	}
-	dir, manifest := encoderPlace(cmd, name)
-	config.Files, config.Manifest = os.DirFS(dir), manifest
-	encoder, err := onnx.Open(ctx, config)
-	if errors.Is(err, recsys.ErrNotFound) {
-		return nil, missingEncoder("--encoder", name, dir, err)
-	}
-	return encoder, err
 }
 
 // withTexts adds an encoder of texts if there is one: a nil pointer would make an interface that is
@@ -138,8 +124,8 @@ func withTexts(deps engine.Deps, texts *onnx.TextEncoder) engine.Deps {
 // close ends what openApp began, last first.
 func (a *app) close() error {
 	var faults []error
-	if a.encoder != nil {
-		faults = append(faults, a.encoder.Close())
+	if a.encoders != nil {
+		faults = append(faults, a.encoders.close())
 	}
 	if a.texts != nil {
 		faults = append(faults, a.texts.Close())

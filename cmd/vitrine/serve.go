@@ -50,7 +50,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(engineMetrics(a.engine)...)
-	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Registry: registry, Log: a.log, Clock: time.Now})
+	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store, Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
 	}
@@ -64,7 +64,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	go func() {
 		defer close(jobsDone)
 		jobs.Run(jobsContext, a.log, jobs.SyncIndex(a.engine, a.store), jobs.FoldIn(a.engine),
-			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")))
+			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, nil, a.log))
 	}()
 	srv.SetReady(true)
 	a.log.Info("serving", "grpc", listener.Addr().String(), "http", httpListener.Addr().String(), "version", version)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -16,12 +17,13 @@ import (
 
 // Engine is the recommender. All methods are safe for concurrent use; Load comes first.
 type Engine struct {
-	config  Config
-	store   Store
-	encoder Encoder
-	texts   TextEncoder // nil: texts are not embedded
-	log     *slog.Logger
-	now     func() time.Time
+	config   Config
+	store    Store
+	encoder  Encoder // of a shop that has no space yet
+	encoders Encoders
+	texts    TextEncoder // nil: texts are not embedded
+	log      *slog.Logger
+	now      func() time.Time
 
 	state   atomic.Pointer[State]
 	numbers *numbers
@@ -35,11 +37,12 @@ type Engine struct {
 	touched touchedItems
 }
 
-// Deps are what the engine works with; all are required but TextEncoder.
+// Deps are what the engine works with; all but Encoders and TextEncoder are required.
 type Deps struct {
 	Store       Store
-	Encoder     Encoder
-	TextEncoder TextEncoder
+	Encoder     Encoder     // of a shop that has no embedding space yet
+	Encoders    Encoders    // opens others; nil: there are none
+	TextEncoder TextEncoder // nil: texts are not embedded
 	Log         *slog.Logger
 	Now         func() time.Time
 }
@@ -50,7 +53,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 		return nil, fmt.Errorf("engine settings: %w", err)
 	}
 	e := &Engine{
-		config: config, store: deps.Store, encoder: deps.Encoder, texts: deps.TextEncoder, log: deps.Log, now: deps.Now,
+		config: config, store: deps.Store, encoder: deps.Encoder, encoders: deps.Encoders, texts: deps.TextEncoder, log: deps.Log, now: deps.Now,
 		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
 		filters: filter.NewCache(config.FilterCache),
@@ -157,7 +160,7 @@ func (e *Engine) bootstrap(ctx context.Context) error {
 
 // install makes a loaded snapshot the live State.
 func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched []string) error {
-	fresh, err := e.emptyState(head)
+	fresh, err := e.emptyState(ctx, head)
 	if err != nil {
 		return err
 	}
@@ -202,19 +205,23 @@ func (e *Engine) warnOfTexts(s *State) {
 		"embedding_space", s.spaceID.String(), "text_encoder_of_space", of, "text_encoder", runs)
 }
 
-func (e *Engine) emptyState(head Head) (*State, error) {
+func (e *Engine) emptyState(ctx context.Context, head Head) (*State, error) {
 	recipe, err := decodeRecipe(head.Space.Recipe)
 	if err != nil {
 		return nil, fmt.Errorf("read %v: %w", head.Space.ID, err)
 	}
-	if head.Space.Encoder != e.encoder.Name() {
-		return nil, fmt.Errorf("%v was made with encoder %s, this server runs %s: %w", head.Space.ID, head.Space.Encoder, e.encoder.Name(), recsys.ErrIncompatible)
+	encoder, err := e.encoderFor(ctx, head.Space.Encoder)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return nil, fmt.Errorf("%v was made with encoder %s, which is not here: %w", head.Space.ID, head.Space.Encoder, recsys.ErrIncompatible)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the encoder of %v: %w", head.Space.ID, err)
 	}
 	index, err := ann.New(e.config.IndexEngine, recipe.space.Dims())
 	if err != nil {
 		return nil, err
 	}
-	s := &State{spaceID: head.Space.ID, space: recipe.space, index: index, filter: emptyFilter(recipe.space),
+	s := &State{spaceID: head.Space.ID, space: recipe.space, encoder: encoder, index: index, filter: emptyFilter(recipe.space),
 		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
 	if head.Model == nil {
 		return s, nil
@@ -228,6 +235,7 @@ func (e *Engine) emptyState(head Head) (*State, error) {
 		return s, nil
 	}
 	s.model.createTime = head.Model.CreateTime
+	s.model.blind = s.model.encoder != "" && s.model.encoder != encoder.Name()
 	return s, nil
 }
 
@@ -255,7 +263,7 @@ func (e *Engine) completeVectors(ctx context.Context, s *State, rows []ItemRow) 
 			subset = append(subset, row)
 		}
 	}
-	inputs, err := e.inputs(ctx, subset)
+	inputs, err := e.inputs(ctx, s.encoder, subset)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -44,7 +43,7 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 
 // textsOf returns what is stored of the texts of the items, so that one that is sent again as it
 // was is not encoded again.
-func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string][]float32, error) {
+func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string]TextOutput, error) {
 	list := make([]*recsys.Item, len(items))
 	for i := range items {
 		list[i] = &items[i].Item
@@ -52,15 +51,15 @@ func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string]
 	return e.storedTexts(ctx, list)
 }
 
-// prepare embeds one item; text is the stored output of its text, if there is one.
-func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text []float32) (ItemWrite, space.Input, error) {
-	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: e.encoder.Name(), Space: s.spaceID, Request: r.Request}
-	in := e.withText(space.Input{Attributes: r.Item.Attributes}, text)
+// prepare embeds one item; text is the stored output of its text, or of the one it had.
+func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text TextOutput) (ItemWrite, space.Input, error) {
+	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
+	in := e.inputOf(&r.Item, text)
 	w.Item.ImageDigest = nil
 	if r.Image != nil {
 		digest := sha256.Sum256(r.Image)
 		w.Item.ImageDigest = digest[:]
-		raw, err := e.encode(ctx, r.Image, w.Item.ImageDigest)
+		raw, err := e.encode(ctx, s.encoder, r.Image, w.Item.ImageDigest)
 		if err != nil {
 			return w, in, onField(err, "item.image")
 		}
@@ -74,28 +73,13 @@ func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text []
 }
 
 // encode gives the raw output of a picture: the stored one if the store has seen it, so that
-// a shop that sends its catalogue again pays no encoder, else a new one. At most
-// Config.DecodeWorkers pictures are decoded at once.
-func (e *Engine) encode(ctx context.Context, image, digest []byte) ([]float32, error) {
-	raw, err := e.store.RawOutput(ctx, e.encoder.Name(), digest)
+// a shop that sends its catalogue again pays no encoder, else a new one.
+func (e *Engine) encode(ctx context.Context, encoder Encoder, image, digest []byte) ([]float32, error) {
+	raw, err := e.store.RawOutput(ctx, encoder.Name(), digest)
 	if err == nil || !errors.Is(err, recsys.ErrNotFound) {
 		return raw, err
 	}
-	select {
-	case e.decode <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	tensor, err := e.encoder.Tensor(image)
-	<-e.decode
-	if err != nil {
-		return nil, err
-	}
-	raw, err = e.encoder.Encode(ctx, tensor)
-	if err != nil {
-		return nil, fmt.Errorf("embed the picture: %w", err)
-	}
-	return raw, nil
+	return e.encodeOne(ctx, encoder, image)
 }
 
 // onField names the field of a fault found by someone who did not know it.
@@ -132,11 +116,15 @@ func (e *Engine) commit(ctx context.Context, writes []ItemWrite, inputs []space.
 		res := &results[k]
 		out[i] = Registered{Item: res.Item, Space: res.Space, Created: res.Created, Err: res.Err}
 		if res.Err == nil && !res.Replayed {
-			arrivals = append(arrivals, arrival{item: &res.Item, seq: res.Seq, space: writes[i].Space, vector: writes[i].Vector, input: inputs[i]})
+			arrivals = append(arrivals, arrival{item: &res.Item, seq: res.Seq, space: writes[i].Space, vector: writes[i].Vector, input: inputs[i], reader: writes[i].Encoder})
 		}
 	}
 	slices.Reverse(arrivals) // all have one seq: the first to be applied, the last in the call, wins
-	if err := e.apply(arrivals); err != nil {
+	late, err := e.apply(arrivals)
+	if err == nil && late { // another encoder went live since these were prepared
+		err = e.Sync(ctx)
+	}
+	if err != nil {
 		// Durable but not searchable: Sync heals it, so the caller is told the truth about the write.
 		e.log.Error("registered items are not in memory yet", "error", err)
 	}
@@ -179,16 +167,17 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 	if err := u.Change(&r.Item); err != nil {
 		return Registered{}, err
 	}
-	inputs, err := e.inputs(ctx, []ItemRow{{Item: r.Item}})
-	if err != nil {
-		return Registered{}, err
-	}
-	w, in := ItemWrite{Item: r.Item, Space: s.spaceID, Request: u.Request}, inputs[0]
+	var w ItemWrite
+	var in space.Input
+	var err error
 	if u.ImageSet {
 		r.Image = u.Image
-		w, in, err = e.prepare(ctx, s, &r, in.Text)
-	} else if err = e.completeText(ctx, &w, &in); err == nil {
-		w.Vector = s.space.Embed(in)
+		var texts map[string]TextOutput
+		if texts, err = e.textsOf(ctx, []Registration{r}); err == nil {
+			w, in, err = e.prepare(ctx, s, &r, texts[u.ItemID])
+		}
+	} else {
+		w, in, err = e.prepareUpdate(ctx, s, &r)
 	}
 	if err != nil {
 		return Registered{}, err
@@ -197,6 +186,21 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 	out := make([]Registered, 1)
 	e.commit(ctx, []ItemWrite{w}, []space.Input{in}, out)
 	return out[0], out[0].Err
+}
+
+// prepareUpdate embeds an item whose picture stays.
+func (e *Engine) prepareUpdate(ctx context.Context, s *State, r *Registration) (ItemWrite, space.Input, error) {
+	w := ItemWrite{Item: r.Item, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
+	inputs, err := e.inputs(ctx, s.encoder, []ItemRow{{Item: r.Item}})
+	if err != nil {
+		return w, space.Input{}, err
+	}
+	in := inputs[0]
+	if err := e.completeText(ctx, &w, &in); err != nil {
+		return w, in, err
+	}
+	w.Vector = s.space.Embed(in)
+	return w, in, nil
 }
 
 // DeleteItem removes an item; when it returns, no response holds it any more.

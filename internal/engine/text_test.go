@@ -99,7 +99,7 @@ func sameTheme(t *testing.T, b bundle, itemID string) (n int, blocks map[string]
 
 func fitSpace(t *testing.T, b bundle, schema *space.Schema) {
 	t.Helper()
-	if _, err := b.FitSpace(t.Context(), schema, silent); err != nil {
+	if _, err := b.FitSpace(t.Context(), engine.FitOrder{Schema: schema}, silent); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -189,6 +189,10 @@ func TestTextIsEncodedWhenItChanges(t *testing.T) {
 	step("registered", 1, func() { b.register(t, item) })
 	near("0")
 	step("registered again", 0, func() { b.register(t, item) })
+	step("twice in one call", 1, func() {
+		other := titledItem("x", 1, r)
+		b.register(t, other, item) // the later one wins
+	})
 	hide := func(it *recsys.Item) error { it.Hidden = !it.Hidden; return nil }
 	step("another field", 0, func() { update(engine.ItemUpdate{Change: hide}) })
 	step("another picture", 0, func() { update(engine.ItemUpdate{Change: hide, ImageSet: true, Image: picture(1, 1)}) })
