@@ -89,7 +89,12 @@ func engineMetrics(e *engine.Engine) []prometheus.Collector {
 	gauge := func(name, help string, value func(engine.Stats) int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
 	}
+	counter := func(name, help string, value func(engine.Stats) int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
+	}
 	return []prometheus.Collector{
+		counter("vitrine_unseen_values_total", "Labels of written items that the embedding space has no place for.", func(s engine.Stats) int64 { return s.UnseenValues }),
+		counter("vitrine_wrong_attributes_total", "Attributes of written items that are of another kind than in the embedding space.", func(s engine.Stats) int64 { return s.WrongAttributes }),
 		gauge("vitrine_items", "Registered items in memory.", func(s engine.Stats) int { return s.Items }),
 		gauge("vitrine_index_vectors", "Items with an embedding in the index.", func(s engine.Stats) int { return s.Vectors }),
 		gauge("vitrine_fold_in_pending", "Items whose factors wait to be folded in.", func(s engine.Stats) int { return s.Pending }),

@@ -29,6 +29,8 @@ var mapScript string
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"script":  func() template.JS { return template.JS(mapScript) },
 	"legend":  func() string { return viewLegend },
+	"blocks":  func() []string { return blockColumns },
+	"leftout": func() []string { return leftOutColumns },
 	"columns": func() []string { return viewColumns },
 	"metrics": func(l LabelReport) []evaluate.Metric { return l.Views[0].Metrics },
 	"figure":  func(m evaluate.ModelReport, name string) figure { return figureOf(m.Metrics, name) },

@@ -21,6 +21,7 @@ type Report struct {
 	Warnings []string      `json:"warnings"`
 	Labels   []LabelReport `json:"labels"`
 	Views    []ViewReport  `json:"views"`
+	LeftOut  []LeftOut     `json:"left_out"`
 	// Cold compares the spaces on items nobody has seen yet; nil: there are no interactions.
 	Cold *evaluate.Report `json:"cold_items,omitempty"`
 	Maps []Map            `json:"maps"`
@@ -43,6 +44,14 @@ type BlockReport struct {
 	Name  string  `json:"name"`
 	Dims  int     `json:"dims"`
 	Share float64 `json:"share"` // of the weights of all blocks
+
+	Variance float64 `json:"variance"`          // of the similarity: by how much the block makes pairs differ; they sum to 1
+	Present  float64 `json:"present"`           // share of the items that have it
+	Density  float64 `json:"density"`           // mean share of its dimensions that are not zero
+	Dead     int     `json:"dead"`              // dimensions that are zero for every item
+	Nothing  float64 `json:"nothing_in_common"` // share of the pairs whose cosine in it is within .05 of zero
+	Unseen   float64 `json:"unseen_values"`     // share of the items with a value that the space does not know
+	Wrong    float64 `json:"wrong_kind"`        // share of the items that have the attribute in another kind
 }
 
 // LabelReport is how well views keep items of one value together and a linear classifier reads it.
@@ -123,14 +132,19 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	for _, s := range r.Spaces {
 		fmt.Fprintf(&b, "\n%s\n", s)
+		writeCells(&b, "block", blockColumns, len(s.Blocks), func(k int) (string, []string) { return s.Blocks[k].Name, s.Blocks[k].Cells() })
 	}
 	for _, l := range r.Labels {
 		fmt.Fprintf(&b, "\n%s: %d values, %d queries among %d items\n", l.Name, l.Values, l.Queries, l.Items)
 		evaluate.StageReport{Models: l.Views}.WriteTable(&b, r.Spaces[0].Name, MetricP10)
 	}
 	fmt.Fprintln(&b, "\nneighbours without a label")
-	r.writeViews(&b)
+	writeCells(&b, "view", viewColumns, len(r.Views), func(k int) (string, []string) { return r.Views[k].Name, r.Views[k].Cells() })
 	fmt.Fprintln(&b, viewLegend)
+	if len(r.LeftOut) > 0 {
+		fmt.Fprintln(&b, "\nwithout a block: change of P@10")
+		writeCells(&b, "space", leftOutColumns, len(r.LeftOut), func(k int) (string, []string) { return r.LeftOut[k].Space, r.LeftOut[k].Cells() })
+	}
 	if r.Cold != nil {
 		fmt.Fprintln(&b)
 		if err := r.Cold.WriteTable(&b); err != nil {
@@ -149,28 +163,21 @@ func (r *Report) WriteTable(w io.Writer) error {
 
 // String is one line about a space.
 func (s SpaceReport) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d dimensions", s.Name, s.Dims)
-	if s.FittedOn > 0 {
-		fmt.Fprintf(&b, ", fitted on %d items", s.FittedOn)
+	if s.FittedOn == 0 {
+		return fmt.Sprintf("%s: %d dimensions", s.Name, s.Dims)
 	}
-	for k, block := range s.Blocks {
-		separator := ","
-		if k == 0 {
-			separator = ";"
-		}
-		fmt.Fprintf(&b, "%s %s %.1f %%", separator, block.Name, 100*block.Share)
-	}
-	return b.String()
+	return fmt.Sprintf("%s: %d dimensions, fitted on %d items", s.Name, s.Dims, s.FittedOn)
 }
 
-func (r *Report) writeViews(w io.Writer) {
+// writeCells writes a table; what w answers is not looked at: it is a buffer.
+func writeCells(w io.Writer, what string, columns []string, rows int, row func(k int) (name string, cells []string)) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\t"+strings.Join(viewColumns, "\t")+"\t")
-	for _, v := range r.Views {
-		fmt.Fprintf(t, "%s\t%s\t\n", v.Name, strings.Join(v.Cells(), "\t"))
+	fmt.Fprintf(t, "%s\t%s\t\n", what, strings.Join(columns, "\t"))
+	for k := range rows {
+		name, cells := row(k)
+		fmt.Fprintf(t, "%s\t%s\t\n", name, strings.Join(cells, "\t"))
 	}
-	t.Flush() // to a strings.Builder, which never fails
+	t.Flush()
 }
 
 // viewColumns head what Cells gives.

@@ -53,7 +53,7 @@ func Run(ctx context.Context, items []Item, spaces []NamedSpace, o Options) (*Re
 		return nil, fmt.Errorf("%d items can be compared, want at least %d; no figure would mean anything: %w", len(r.all), leastQueries, recsys.ErrInvalid)
 	}
 	r.report = newReport(r, asked)
-	for _, step := range []func(context.Context) error{r.labels, r.structure, r.maps} {
+	for _, step := range []func(context.Context) error{r.labels, r.structure, r.diagnose, r.maps} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

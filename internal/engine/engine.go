@@ -35,6 +35,8 @@ type Engine struct {
 	syncing sync.Mutex // held while the change log is read and applied
 	wake    chan struct{}
 	touched touchedItems
+
+	overlooked struct{ unseen, wrong atomic.Int64 } // see Stats
 }
 
 // Deps are what the engine works with; all but Encoders and TextEncoder are required.
@@ -73,6 +75,9 @@ type Stats struct {
 	Pending int // items that wait for FoldIn
 
 	Positives int64 // positive interactions, with items that are registered or not
+
+	UnseenValues    int64 // labels of items written here that the space of the time had no place for
+	WrongAttributes int64 // attributes of items written here that are of another kind than in the space
 }
 
 // Stats returns the current figures; zero before Load.
@@ -81,7 +86,8 @@ func (e *Engine) Stats() Stats {
 	if s == nil {
 		return Stats{}
 	}
-	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len(), Positives: e.numbers.total.Load()}
+	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len(), Positives: e.numbers.total.Load(),
+		UnseenValues: e.overlooked.unseen.Load(), WrongAttributes: e.overlooked.wrong.Load()}
 }
 
 // Woken receives when a write of this process has put something into the change log that Sync

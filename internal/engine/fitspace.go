@@ -103,10 +103,10 @@ func (e *Engine) Space() (recsys.SpaceID, *space.Space) {
 	return s.spaceID, s.space
 }
 
-// DecodeSpace reads a stored embedding space. ErrIncompatible if it was made for another encoder.
+// DecodeSpace reads a stored embedding space. ErrIncompatible if it was made for another encoder than the live one.
 func (e *Engine) DecodeSpace(record recsys.SpaceRecord) (*space.Space, error) {
-	if record.Encoder != e.encoder.Name() {
-		return nil, fmt.Errorf("%v was made with encoder %s, this is %s: %w", record.ID, record.Encoder, e.encoder.Name(), recsys.ErrIncompatible)
+	if live := e.Encoder().Name(); record.Encoder != live {
+		return nil, fmt.Errorf("%v was made with encoder %s, the live space with %s: %w", record.ID, record.Encoder, live, recsys.ErrIncompatible)
 	}
 	r, err := decodeRecipe(record.Recipe)
 	if err != nil {

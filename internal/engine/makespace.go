@@ -195,6 +195,11 @@ func (e *Engine) makeSpace(ctx context.Context, encoder Encoder, scan catalogSca
 	if err != nil {
 		return FittedSpace{}, embedder{}, err
 	}
+	if order.Schema != nil {
+		if err := order.Schema.CheckKinds(inputs); err != nil {
+			return FittedSpace{}, embedder{}, fmt.Errorf("fit an embedding space: %w", err)
+		}
+	}
 	schema, given := schemaOf(scan.head, order.Schema, inputs)
 	config := space.DefaultConfig()
 	config.EncoderDims = encoder.Dims()

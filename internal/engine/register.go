@@ -116,6 +116,7 @@ func (e *Engine) commit(ctx context.Context, writes []ItemWrite, inputs []space.
 		res := &results[k]
 		out[i] = Registered{Item: res.Item, Space: res.Space, Created: res.Created, Err: res.Err}
 		if res.Err == nil && !res.Replayed {
+			e.countOverlooked(inputs[i])
 			arrivals = append(arrivals, arrival{item: &res.Item, seq: res.Seq, space: writes[i].Space, vector: writes[i].Vector, input: inputs[i], reader: writes[i].Encoder})
 		}
 	}
@@ -129,6 +130,14 @@ func (e *Engine) commit(ctx context.Context, writes []ItemWrite, inputs []space.
 		e.log.Error("registered items are not in memory yet", "error", err)
 	}
 	e.wakeSync()
+}
+
+// countOverlooked counts what an item has that the live space cannot embed; it is stored all the same,
+// and the next fit finds it.
+func (e *Engine) countOverlooked(in space.Input) {
+	unseen, wrong := e.state.Load().space.Overlooked(in.Attributes)
+	e.overlooked.unseen.Add(int64(unseen))
+	e.overlooked.wrong.Add(int64(wrong))
 }
 
 // UpdateItem changes an item. Errors as RegisterItems, recsys.ErrNotFound if it is not
