@@ -55,6 +55,7 @@ bench: build
 	$(GO) run ./bench/quality
 	$(GO) run -tags "$(TAGS)" ./bench/embed
 	$(GO) run ./bench/serve
+	$(GO) run ./bench/recommend
 
 clean:
 	rm -rf bin

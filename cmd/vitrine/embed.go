@@ -16,10 +16,10 @@ func embedCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "embed",
 		Usage: "fit an embedding space to the catalogue, embed every item in it and make it the live one",
-		Description: "Stored encoder outputs are used; with another --encoder pictures are encoded anew while the old space goes on serving, with\n" +
-			"--text-encoder titles and descriptions that have not been yet. What was interrupted goes on where it stopped, and\n" +
-			"processes that do this together share the work. --print-schema shows how attributes would be embedded; edit what it\n" +
-			"prints and hand it back with --schema.",
+		Description: "Stored encoder outputs are used; with another --encoder pictures are encoded anew while the old space goes on serving.\n" +
+			"What was interrupted goes on where it stopped, and processes that do this together share the work. With --text-encoder,\n" +
+			"titles and descriptions are encoded that have not been yet.\n" +
+			"--print-schema shows how attributes would be embedded; edit what it prints and hand it back with --schema.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "schema", Sources: env("VITRINE_SCHEMA"), Usage: "YAML file that says how attributes are embedded; without it the schema given before, else an inferred one"},
 			&cli.FloatFlag{Name: "rate", Usage: "pictures encoded a second at most; 0: as fast as may be"},

@@ -38,8 +38,8 @@ func encoderCommands() []*cli.Command {
 		{Name: "add", Usage: "make an encoder of an ONNX file: head or decoder removed, checked, saved in the data directory",
 			ArgsUsage: "FILE.onnx",
 			Description: "The file may be a classifier, a masked autoencoder, CLIP or a model of texts, as their publishers export them.\n" +
-				"vitrine --encoder NAME embed changes a shop to it; the space before serves until the new one is complete. One of texts\n" +
-				"is used beside it: vitrine --text-encoder NAME embed.",
+				"vitrine --encoder NAME embed changes a shop to it; the space before serves until the new one is complete. One of texts is\n" +
+				"used with --text-encoder NAME, beside that of pictures; vitrine embed encodes the texts of items that are there already.",
 			Flags: add, Action: addModel},
 	}
 }

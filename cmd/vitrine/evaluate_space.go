@@ -97,21 +97,13 @@ func (j *spaceJob) readFiles(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	encoders := newEncoders(j.cmd)
-	defer func() { err = errors.Join(err, encoders.close()) }()
-	encoder, err := encoders.OpenEncoder(ctx, j.cmd.String("encoder"))
+	deps, release, err := trialEncoders(ctx, j.cmd)
 	if err != nil {
 		return err
 	}
-	texts, err := openTextEncoder(ctx, j.cmd)
-	if err != nil {
-		return err
-	}
-	if texts != nil {
-		defer func() { err = errors.Join(err, texts.Close()) }()
-	}
+	defer func() { err = errors.Join(err, release()) }()
 	files := trial.Files{Items: j.cmd.String("items"), Interactions: j.cmd.String("interactions"), Images: j.cmd.String("images"), Pictures: trial.NewPictures()}
-	catalog, reports, err := trial.FromFiles(ctx, files, j.config, withTexts(engine.Deps{Encoder: encoder}, texts), j.progress)
+	catalog, reports, err := trial.FromFiles(ctx, files, j.config, deps, j.progress)
 	if err != nil {
 		return err
 	}

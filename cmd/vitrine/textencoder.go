@@ -33,15 +33,11 @@ func openTextEncoder(ctx context.Context, cmd *cli.Command) (*onnx.TextEncoder, 
 	}
 	config := onnx.DefaultConfig()
 	config.Library, config.IntraOpThreads = cmd.String("onnxruntime-lib"), cmd.Int("encoder-threads")
-	dir := encodersDir(cmd)
-	config.Manifest = onnx.ManifestFile(name)
-	if filepath.Base(name) != name { // the path of a manifest
-		dir, config.Manifest = filepath.Split(name)
-	}
-	config.Files = os.DirFS(dir)
+	dir, manifest := encoderPlace(cmd, name)
+	config.Files, config.Manifest = os.DirFS(dir), manifest
 	encoder, err := onnx.OpenText(ctx, config)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return nil, fmt.Errorf("--text-encoder %q: %s has %q; vitrine model add makes more: %w", name, dir, encoderNames(config.Files), err)
+		return nil, missingEncoder("--text-encoder", name, dir, err)
 	}
 	return encoder, err
 }
@@ -78,4 +74,23 @@ func addMiniLM(ctx context.Context, cmd *cli.Command) error {
 	}
 	_, err = made.Save(encoders)
 	return err
+}
+
+// encoderPlace is where an encoder lies: one with a name that vitrine model add was given, or the
+// path of a manifest.
+func encoderPlace(cmd *cli.Command, name string) (dir, manifest string) {
+	if filepath.Base(name) != name {
+		return filepath.Dir(name), filepath.Base(name)
+	}
+	return encodersDir(cmd), onnx.ManifestFile(name)
+}
+
+// missingEncoder says what there is instead.
+func missingEncoder(flag, name, dir string, err error) error {
+	var names []string
+	listed, _ := onnx.ListEncoders(os.DirFS(dir)) // a folder that cannot be read has none
+	for _, m := range listed {
+		names = append(names, m.Name)
+	}
+	return fmt.Errorf("%s %q: %s has %q; vitrine model add makes more: %w", flag, name, dir, names, err)
 }

@@ -160,8 +160,8 @@ func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, s *State) ([]arri
 }
 
 // inputs gathers what the spaces read of several items with a query for pictures and one for
-// texts. A picture that the encoder has not seen is encoded; a text that has no stored output of
-// the encoder that runs counts as absent.
+// texts. A picture that the encoder has not seen is encoded; a text without a stored output of the
+// encoder that runs counts as absent.
 func (e *Engine) inputs(ctx context.Context, encoder Encoder, rows []ItemRow) ([]space.Input, error) {
 	inputs := make([]space.Input, len(rows))
 	texts, err := e.storedTexts(ctx, itemsOf(rows))

@@ -24,7 +24,10 @@ func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar,
 	if err != nil {
 		return out, err
 	}
-	excluded := s.outside(matching)
+	var excluded bitset
+	if matching != nil {
+		excluded = s.outside(matching)
+	}
 	now := e.now().UnixNano()
 	hits, err := s.index.Search(vector, q.PageSize, func(item uint32) bool {
 		return s.shownAt(item, now) && !excluded.has(item) && (self == nil || item != *self)

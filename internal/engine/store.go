@@ -28,8 +28,8 @@ type ItemStore interface {
 	// the item is gone) concerns that item alone and leaves it unwritten. Of two writes of
 	// one item in a call the later wins.
 	PutItems(ctx context.Context, writes []ItemWrite) ([]ItemResult, error)
-	// DeleteItem removes an item, its vectors, and image and raw output if no other item
-	// shares them, and returns the change number. ErrNotFound if it is not there, unless the
+	// DeleteItem removes an item, its vectors, and its image if no other item shares it, and
+	// returns the change number. ErrNotFound if it is not there, unless the
 	// request is a replay, which deletes nothing and returns 0.
 	DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) (seq int64, err error)
 	// Items returns those of the ids that exist, in no particular order, without vectors.
@@ -39,13 +39,6 @@ type ItemStore interface {
 	RawOutputs(ctx context.Context, encoder string, itemIDs []string, each func(itemID string, raw []float32) error) error
 	// RawOutput returns the encoder's output for an image seen before; ErrNotFound if it was not.
 	RawOutput(ctx context.Context, encoder string, imageDigest []byte) ([]float32, error)
-	// TextOutputs calls each for every item that has an output of the text encoder; itemIDs nil
-	// means all. Digest tells whether it is of the text the item has now. Digest and Raw are
-	// valid during the call only.
-	TextOutputs(ctx context.Context, encoder string, itemIDs []string, each func(TextOutput) error) error
-	// PutTextOutputs stores outputs of a text encoder. Items that do not exist are passed over.
-	// No change number is taken.
-	PutTextOutputs(ctx context.Context, encoder string, outputs []TextOutput) error
 	// Images calls each for those of the items that have a picture; image is valid during the call only.
 	Images(ctx context.Context, itemIDs []string, each func(itemID string, image []byte) error) error
 	// EncodeImages hands at most limit pictures that the encoder has no output of, their digests
@@ -54,6 +47,19 @@ type ItemStore interface {
 	EncodeImages(ctx context.Context, encoder string, after []byte, limit int, encode func(images []Image) ([][]float32, error)) (last []byte, err error)
 	// CountImages tells how many pictures the encoder has no output of, of all there are.
 	CountImages(ctx context.Context, encoder string) (lacking, all int, err error)
+	// TextOutputs calls each for every item that has an output of the text encoder; itemIDs nil
+	// means all. Digest tells whether it is of the text the item has now. Digest and Raw are
+	// valid during the call only.
+	TextOutputs(ctx context.Context, encoder string, itemIDs []string, each func(TextOutput) error) error
+	// PutTextOutputs stores outputs of a text encoder. Items that do not exist are passed over.
+	// No change number is taken.
+	PutTextOutputs(ctx context.Context, encoder string, outputs []TextOutput) error
+}
+
+// Image is a stored picture.
+type Image struct {
+	Digest []byte // SHA-256
+	Bytes  []byte // as it came
 }
 
 // TextOutput is what a text encoder made of an item's title and description.
@@ -61,12 +67,6 @@ type TextOutput struct {
 	ItemID string
 	Digest []byte // SHA-256 of the text
 	Raw    []float32
-}
-
-// Image is a stored picture.
-type Image struct {
-	Digest []byte // SHA-256
-	Bytes  []byte // as it came
 }
 
 // ItemWrite is one item to create or replace.
