@@ -48,6 +48,10 @@ func DotRows(q, rows, out []float32) {
 	dotRowsPlain(q, rows, out)
 }
 
+// Prefetch asks memory for the 128 bytes that begin at p and does not wait for them. It is
+// a hint: it reads nothing, and on some machines it does nothing.
+func Prefetch(p *uint32) { prefetch(p) }
+
 // SquaredNorm returns Σ a[i]²; +Inf where that leaves the range of float32, NaN if
 // an element is NaN.
 func SquaredNorm(a []float32) float32 { return Dot(a, a) }
