@@ -9,13 +9,13 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/vecmath"
 )
 
-// graph guards one graph of the library. It is shared by all versions of a coder
+// coderGraph guards one graph of the library. It is shared by all versions of a coder
 // since the last rebuild and only ever grows: it holds nodes of items and vectors
 // that some version no longer has or does not have yet, so what it finds is a list of
 // suggestions, for the version to check against its own vectors.
 //
 // Readers exclude the writer for the time of one insertion, never for a batch.
-type graph struct {
+type coderGraph struct {
 	mu     sync.RWMutex
 	lib    *hnsw.Graph[uint64]
 	serial uint32 // makes keys unique: adding a key again panics
@@ -23,16 +23,16 @@ type graph struct {
 	broken bool // the library has panicked; what state it is in is unknown
 }
 
-func newGraph() *graph {
+func newCoderGraph() *coderGraph {
 	lib := hnsw.NewGraph[uint64]()
 	lib.Distance = func(a, b []float32) float32 { return 1 - vecmath.Dot(a, b) }
 	// Levels must come from somewhere; a fixed seed makes two builds alike.
 	lib.Rng = rand.New(rand.NewSource(1))
-	return &graph{lib: lib}
+	return &coderGraph{lib: lib}
 }
 
 // insert adds a node. The vector is kept, not copied, and must never change.
-func (g *graph) insert(item uint32, vector []float32) {
+func (g *coderGraph) insert(item uint32, vector []float32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.broken {
@@ -51,7 +51,7 @@ func (g *graph) insert(item uint32, vector []float32) {
 
 // search returns up to n items near the query, in no order, some perhaps twice; false
 // if the graph is broken.
-func (g *graph) search(query []float32, n int) (items []uint32, ok bool) {
+func (g *coderGraph) search(query []float32, n int) (items []uint32, ok bool) {
 	items, ok, panicked := g.trySearch(query, n)
 	if panicked {
 		g.mu.Lock()
@@ -62,7 +62,7 @@ func (g *graph) search(query []float32, n int) (items []uint32, ok bool) {
 	return items, ok
 }
 
-func (g *graph) trySearch(query []float32, n int) (items []uint32, ok, panicked bool) {
+func (g *coderGraph) trySearch(query []float32, n int) (items []uint32, ok, panicked bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.broken {
@@ -82,7 +82,7 @@ func (g *graph) trySearch(query []float32, n int) (items []uint32, ok, panicked 
 }
 
 // state returns how many nodes there are and whether the graph can be searched.
-func (g *graph) state() (nodes int, broken bool) {
+func (g *coderGraph) state() (nodes int, broken bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.nodes, g.broken

@@ -26,7 +26,7 @@ func (x *exact) apply(changes []Change) (*exact, error) {
 	}
 	e.dissolve()
 	if next.live == 0 {
-		return newExact(x.dims), nil
+		return x.empty(), nil
 	}
 	return &next, nil
 }
@@ -74,7 +74,7 @@ func (e *edit) kill(item uint32) {
 func (e *edit) put(item uint32, vector []float32) {
 	if e.tail < 0 || e.chunks[e.tail].full() {
 		e.tail = e.place()
-		e.chunks[e.tail] = &chunk{owner: e.token}
+		e.chunks[e.tail] = &chunk{rows: newRows(e.dims, e.coded), owner: e.token}
 	}
 	c := e.own(e.tail)
 	row := c.append(item, vector)
@@ -111,7 +111,7 @@ func (e *edit) dissolve() {
 		}
 		for row, item := range c.items {
 			if !c.isDead(row) {
-				e.put(item, c.rows[row*e.dims:(row+1)*e.dims])
+				e.put(item, c.row(row))
 			}
 		}
 	}

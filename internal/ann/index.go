@@ -76,7 +76,7 @@ func New(engine string, dims int) (Index, error) {
 	}
 	switch engine {
 	case Exact:
-		return newExact(dims), nil
+		return newExact(dims, coded(dims)), nil
 	case Coder:
 		return newCoder(dims, defaultTuning()), nil
 	}

@@ -16,6 +16,7 @@ import (
 type engine struct {
 	name  string
 	exact bool // finds the truly best, always
+	slow  bool // takes tens of times as long as the others to build
 	open  func(dims int) Index
 }
 
@@ -32,9 +33,9 @@ func engines() []engine {
 		}
 	}
 	return []engine{
-		{"exact", true, named(Exact)},
-		{"coder", false, named(Coder)},
-		{"coder with a small graph", false, func(dims int) Index { return newCoder(dims, tuning{fetch: 8, floor: 8}) }},
+		{name: "exact", exact: true, open: named(Exact)},
+		{name: "coder", slow: true, open: named(Coder)},
+		{name: "coder with a small graph", slow: true, open: func(dims int) Index { return newCoder(dims, tuning{fetch: 8, floor: 8}) }},
 	}
 }
 
