@@ -31,7 +31,7 @@ func commonFlags() []cli.Flag {
 		&cli.IntFlag{Name: "encoder-threads", Sources: env("VITRINE_ENCODER_THREADS"), Value: 1,
 			Usage: "threads inside one run of the encoder, 1 to 64"},
 		&cli.StringFlag{Name: "index-engine", Sources: env("VITRINE_INDEX_ENGINE"), Value: "exact",
-			Usage: "nearest-neighbour engine: exact or coder"},
+			Usage: "nearest-neighbour engine: exact, hnsw, auto (hnsw from 20,000 items) or coder"},
 		&cli.StringSliceFlag{Name: "placement", Sources: env("VITRINE_PLACEMENT"),
 			Usage: "dials of a placement, NAME:gain=1.5,context_weight=.3; NAME empty for the default; may be repeated"},
 		&cli.StringFlag{Name: "log-level", Sources: env("VITRINE_LOG_LEVEL"), Value: "info", Usage: "debug, info, warn or error"},

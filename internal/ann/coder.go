@@ -76,16 +76,7 @@ func (x *coder) insert(old *coder, changes []Change) {
 // rebuild gives this version a graph of its own with its own items only.
 func (x *coder) rebuild() {
 	x.graph, x.debt = newCoderGraph(), 0
-	for _, c := range x.chunks {
-		if c == nil {
-			continue
-		}
-		for row, item := range c.items {
-			if !c.isDead(row) {
-				x.graph.insert(item, c.row(row))
-			}
-		}
-	}
+	x.each(x.graph.insert)
 }
 
 // Search is Index.Search. It scans exactly when that is no dearer than asking the

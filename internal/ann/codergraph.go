@@ -4,7 +4,7 @@ import (
 	"math/rand"
 	"sync"
 
-	"github.com/coder/hnsw"
+	coderhnsw "github.com/coder/hnsw"
 
 	"github.com/seed-473295a7/vitrine/internal/vecmath"
 )
@@ -17,14 +17,14 @@ import (
 // Readers exclude the writer for the time of one insertion, never for a batch.
 type coderGraph struct {
 	mu     sync.RWMutex
-	lib    *hnsw.Graph[uint64]
+	lib    *coderhnsw.Graph[uint64]
 	serial uint32 // makes keys unique: adding a key again panics
 	nodes  int
 	broken bool // the library has panicked; what state it is in is unknown
 }
 
 func newCoderGraph() *coderGraph {
-	lib := hnsw.NewGraph[uint64]()
+	lib := coderhnsw.NewGraph[uint64]()
 	lib.Distance = func(a, b []float32) float32 { return 1 - vecmath.Dot(a, b) }
 	// Levels must come from somewhere; a fixed seed makes two builds alike.
 	lib.Rng = rand.New(rand.NewSource(1))
@@ -44,7 +44,7 @@ func (g *coderGraph) insert(item uint32, vector []float32) {
 			g.lib = nil
 		}
 	}()
-	g.lib.Add(hnsw.MakeNode(uint64(item)<<32|uint64(g.serial), vector))
+	g.lib.Add(coderhnsw.MakeNode(uint64(item)<<32|uint64(g.serial), vector))
 	g.serial++
 	g.nodes++
 }

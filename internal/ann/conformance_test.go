@@ -39,8 +39,8 @@ func TestRandomChanges(t *testing.T) {
 func randomChanges(t *testing.T, dims int) {
 	eachEngine(t, func(t *testing.T, e engine) {
 		rounds := 130
-		if dims > 10 && e.slow {
-			rounds = 30
+		if dims > 10 || e.slow {
+			rounds = 60
 		}
 		rng := rand.New(rand.NewPCG(11, 1))
 		v := newVersion(e, dims)
@@ -167,6 +167,9 @@ func TestReplaceOverAndOver(t *testing.T) {
 
 // storedRows counts rows, dead ones included.
 func storedRows(ix Index) (rows int) {
+	if x := hnswOf(ix); x != nil {
+		rows = len(x.base.items)
+	}
 	for _, c := range storage(ix).chunks {
 		if c != nil {
 			rows += len(c.items)
@@ -308,7 +311,7 @@ func TestNewRefuses(t *testing.T) {
 		dims   int
 		field  string
 	}{
-		{"", 4, "engine"}, {"hnsw", 4, "engine"}, {"EXACT", 4, "engine"},
+		{"", 4, "engine"}, {"HNSW", 4, "engine"}, {"EXACT", 4, "engine"},
 		{Exact, 0, "dims"}, {Coder, -1, "dims"}, {Exact, maxDims + 1, "dims"}, {"", 0, "dims"},
 	} {
 		ix, err := New(c.engine, c.dims)

@@ -15,8 +15,13 @@ func (x *exact) apply(changes []Change) (*exact, error) {
 	if err := checkChanges(x.dims, changes); err != nil {
 		return nil, err
 	}
+	return x.applyChecked(changes), nil
+}
+
+// applyChecked is apply for changes that are known to be right.
+func (x *exact) applyChecked(changes []Change) *exact {
 	if len(changes) == 0 {
-		return x, nil
+		return x
 	}
 	next := *x
 	next.chunks = slices.Clone(x.chunks)
@@ -26,9 +31,9 @@ func (x *exact) apply(changes []Change) (*exact, error) {
 	}
 	e.dissolve()
 	if next.live == 0 {
-		return x.empty(), nil
+		return x.empty()
 	}
-	return &next, nil
+	return &next
 }
 
 func (e *edit) change(c Change) {

@@ -77,3 +77,17 @@ func (x *exact) scan(s *sieve, allowed func(item uint32) bool) {
 		}
 	}
 }
+
+// each calls f for every item and its vector, always in the same order.
+func (x *exact) each(f func(item uint32, vector []float32)) {
+	for _, c := range x.chunks {
+		if c == nil {
+			continue
+		}
+		for row, item := range c.items {
+			if !c.isDead(row) {
+				f(item, c.row(row))
+			}
+		}
+	}
+}

@@ -32,6 +32,9 @@ func coded(dims int) bool { return dims >= minCoded && vecmath.FastCodes() }
 
 func (r *rows) len() int { return len(r.floats) / r.dims }
 
+// bytes is the memory of vectors and codes.
+func (r *rows) bytes() int { return 4*cap(r.floats) + cap(r.codes) + 4*cap(r.scale) }
+
 // row is a view of row i that cannot be appended to.
 func (r *rows) row(i int) []float32 { return r.floats[i*r.dims : (i+1)*r.dims : (i+1)*r.dims] }
 
@@ -45,6 +48,15 @@ func (r *rows) encode(i int) {
 	scale, fault, norm := vecmath.Encode(r.row(i), r.code(i))
 	r.scale[i] = scale
 	r.fault, r.norm = max(r.fault, fault), max(r.norm, norm)
+}
+
+// encodeAll gives all rows codes.
+func (r *rows) encodeAll() {
+	n := r.len()
+	r.codes, r.scale = make([]uint8, n*vecmath.CodeLen(r.dims)), make([]float32, n)
+	for i := range n {
+		r.encode(i)
+	}
 }
 
 // part is rows from … to−1.
@@ -71,6 +83,31 @@ func (p *probe) set(vector []float32, coded bool) {
 	p.vector, p.coded = vector, coded
 	if coded {
 		p.code.Encode(vector)
+	}
+}
+
+// setRow makes p stand for row i.
+func (p *probe) setRow(r *rows, i uint32) {
+	p.vector, p.coded = r.row(int(i)), r.codes != nil
+	if p.coded {
+		p.code.EncodeFrom(r.code(int(i)), r.scale[i])
+	}
+}
+
+// unit is what scores are multiplied with to make inner products.
+func (p *probe) unit() float32 {
+	if p.coded {
+		return p.code.Scale
+	}
+	return 1
+}
+
+// score sets out to the scores of the rows numbered ids.
+func (p *probe) score(r *rows, ids []uint32, out []float32) {
+	if p.coded {
+		vecmath.DotCodesAt(&p.code, r.codes, r.scale, ids, out)
+	} else {
+		vecmath.DotAt(p.vector, r.floats, ids, out)
 	}
 }
 

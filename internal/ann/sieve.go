@@ -41,6 +41,12 @@ func (s *sieve) begin(query []float32, norm float32, k int, coded bool) {
 	s.kept = s.kept[:0]
 }
 
+// clear forgets what was kept.
+func (s *sieve) clear() {
+	s.lower.Reset(s.lower.K())
+	s.kept = s.kept[:0]
+}
+
 // readings holds the scores of at most chunkRows rows. It is valid until the next.
 type readings struct {
 	scores, scale []float32
