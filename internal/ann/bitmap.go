@@ -22,6 +22,14 @@ func (b *bitmap) has(i uint32) bool {
 	return p < len(b.pages) && b.pages[p] != nil && b.pages[p].words[i%pageBits/64]>>(i%64)&1 != 0
 }
 
+// word returns the 64 bits from i on, a multiple of 64.
+func (b *bitmap) word(i int) uint64 {
+	if p := b.page(i / pageBits); p != nil {
+		return p.words[i%pageBits/64]
+	}
+	return 0
+}
+
 // add sets bit i, which is not set. The caller owns b.pages; pages that o made are changed
 // in place.
 func (b *bitmap) add(o *token, i uint32) {
