@@ -16,6 +16,7 @@ type hnsw struct {
 	base     *base
 	dead     bitmap // of the base's entries
 	tail     *exact
+	ef       int        // of WithEf; 0: the base's effort
 	searches *sync.Pool // of *search, shared by all versions
 }
 
@@ -25,6 +26,7 @@ func newHNSW(dims int, c Config) *hnsw {
 		config:   &c,
 		base:     noBase(dims, codes),
 		tail:     newExact(dims, codes),
+		ef:       c.Ef,
 		searches: &sync.Pool{New: func() any { return new(search) }},
 	}
 }
@@ -83,6 +85,23 @@ func (x *hnsw) apply(changes []Change) (*hnsw, error) {
 		next.base, next.dead = noBase(x.tail.dims, x.tail.coded), bitmap{}
 	}
 	return &next, nil
+}
+
+// WithEf is Rebuilder.WithEf.
+func (x *hnsw) WithEf(ef int) Index {
+	next := *x
+	next.ef = max(0, min(ef, widest))
+	return &next
+}
+
+// effort returns how wide a walk for the k best is, and how many scores it takes.
+func (x *hnsw) effort(k int) (ef int, visited float64) {
+	ef, visited = x.base.effort.at(k)
+	if x.ef == 0 {
+		return ef, visited
+	}
+	wanted := max(x.ef, k)
+	return wanted, visited * float64(wanted) / float64(ef)
 }
 
 // each calls f for every item and its vector, always in the same order.

@@ -44,6 +44,12 @@ type Rebuilder interface {
 	// SearchExact is Search with a recall of 1: what the engine's own recall is measured by.
 	SearchExact(query []float32, k int, allowed func(item uint32) bool) ([]Hit, error)
 
+	// WithEf returns the version with searches, and those of all versions that follow from
+	// it, that keep ef nodes, up to 4096, or k if that is more: more than was measured for
+	// queries that are not like the vectors, such as means of several. 0 goes back to what
+	// was measured. It shares all else with the receiver.
+	WithEf(ef int) Index
+
 	// Stats describes the version.
 	Stats() Stats
 }
@@ -63,7 +69,7 @@ func (x *hnsw) Stats() Stats {
 	s := Stats{Items: x.Len(), Dead: x.dead.count, Tail: x.tail.live, Bytes: x.base.rows.bytes()}
 	if g := x.base.graph; g != nil {
 		s.Nodes = g.nodes(0)
-		s.Ef, _ = x.base.effort.at(measuredK[0])
+		s.Ef, _ = x.effort(measuredK[0])
 		s.Bytes += g.bytes()
 	}
 	for _, c := range x.tail.chunks {
@@ -112,7 +118,7 @@ func (x *hnsw) Adopt(built *Built) (Index, error) {
 	if built.from.base != x.base {
 		return nil, fmt.Errorf("adopt a rebuilt index: it was built from another line of versions: %w", recsys.ErrConflict)
 	}
-	next := &hnsw{config: x.config, base: built.base, tail: x.tail.empty(), searches: x.searches}
+	next := &hnsw{config: x.config, base: built.base, tail: x.tail.empty(), ef: x.ef, searches: x.searches}
 	if built.base.graph == nil { // too small for a graph: all is tail
 		var all []Change
 		x.each(func(item uint32, vector []float32) { all = append(all, Change{item, vector}) })

@@ -236,3 +236,33 @@ func TestConfigValidate(t *testing.T) {
 		}
 	}
 }
+
+func TestWithEf(t *testing.T) {
+	t.Parallel()
+	const dims = 32
+	source := clustered(rand.New(rand.NewPCG(138, 1)), dims)
+	x := walked(t, dims, nil, additions(2000, source))
+	queries := draw(40, source)
+	measured := x.Stats().Ef
+	var last float64
+	for _, ef := range []int{10, 100, 1000} {
+		wide := x.WithEf(ef).(*hnsw)
+		recall := recallOf(t, wide, queries, 10, nil)
+		if wide.Stats().Ef != ef || recall < last {
+			t.Errorf("ef %d: recall@10 %.3f after %.3f, ef is %d", ef, recall, last, wide.Stats().Ef)
+		}
+		last = recall
+		next, err := wide.apply([]Change{{5000, source()}})
+		if err != nil || next.Stats().Ef != ef || rebuilt(next).Stats().Ef != ef {
+			t.Errorf("ef %d does not last: %+v, %v", ef, next.Stats(), err)
+		}
+	}
+	if last < .999 {
+		t.Errorf("recall@10 %.3f with an ef of half the nodes", last)
+	}
+	for given, want := range map[int]int{0: measured, -5: measured, 1 << 30: widest} {
+		if got := x.WithEf(10).(*hnsw).WithEf(given).(*hnsw).Stats().Ef; got != want {
+			t.Errorf("ef %d is %d, want %d", given, got, want)
+		}
+	}
+}

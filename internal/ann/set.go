@@ -62,7 +62,7 @@ func (x *hnsw) SearchSet(query []float32, k int, set Set, allowed func(item uint
 	list, items := listCost(set, x.tail.dims), float64(x.Len())
 	walk := items // what the dearest search costs that is not done by list
 	if share := float64(set.GetCardinality()) / max(items, 1); share >= scanBelow && x.base.graph != nil {
-		_, visited := x.base.effort.at(k)
+		_, visited := x.effort(k)
 		walk = min(walk, visited/share*walkCost(x.tail.dims)+float64(x.tail.live))
 	}
 	if list > walk {

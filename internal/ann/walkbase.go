@@ -18,7 +18,7 @@ func (x *hnsw) walk(s *search, allowed func(item uint32) bool) bool {
 		return false
 	}
 	share, items := x.share(allowed), float64(len(x.base.items))
-	ef, visited := x.base.effort.at(s.lower.K())
+	ef, visited := x.effort(s.lower.K())
 	if !x.config.walkAlways && (share < scanBelow || share*items < scanBelowItems && allowed != nil || !x.pays(visited/share)) {
 		return false
 	}
