@@ -1,6 +1,7 @@
 package ann
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -196,11 +197,15 @@ func buildBase(ctx context.Context, x *hnsw) (*base, error) {
 	builder := newBuilder(&b.rows, c)
 	b.graph = builder.graph
 	held := min(heldOut, n/10)
+	if held < leastHeldOut || c.Ef > 0 {
+		held = 0
+	}
 	if err := builder.insert(ctx, 0, n-held, c.workers()); err != nil {
 		return nil, err
 	}
-	var err error
-	if b.effort = fixedEffort(c.Ef, c.M); c.Ef == 0 {
+	b.effort = fixedEffort(cmp.Or(c.Ef, filtered), c.M)
+	if held > 0 {
+		var err error
 		if b.effort, err = tune(ctx, b.graph, n-held, c.TargetRecall); err != nil {
 			return nil, err
 		}

@@ -38,12 +38,13 @@ type kept struct {
 func (s *sieve) begin(query []float32, norm float32, k int, coded bool) {
 	s.probe.set(query, coded && norm > 0)
 	s.lower.Reset(k)
-	s.kept = s.kept[:0]
 }
 
-// clear forgets what was kept.
+// clear forgets what was kept. A pooled sieve must not hold on to vectors, so what lies
+// beyond the length of kept is always zero.
 func (s *sieve) clear() {
 	s.lower.Reset(s.lower.K())
+	clear(s.kept)
 	s.kept = s.kept[:0]
 }
 
@@ -93,6 +94,7 @@ func (s *sieve) winnow() {
 			n++
 		}
 	}
+	clear(s.kept[n:])
 	s.kept = s.kept[:n]
 }
 
@@ -108,6 +110,7 @@ func (s *sieve) finish() []Hit {
 		vecmath.DotRows(s.probe.vector, c.row, score[:])
 		s.lower.Push(c.item, score[0])
 	}
-	clear(s.kept) // a pooled sieve must not hold on to vectors
+	clear(s.kept)
+	s.kept = s.kept[:0]
 	return s.lower.Sorted()
 }

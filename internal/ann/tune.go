@@ -15,8 +15,9 @@ type effort struct {
 var measuredK = [2]int{10, 100}
 
 const (
-	// heldOut nodes, all if they are less than a tenth, are queries before they become nodes.
-	heldOut = 256
+	// heldOut nodes, or a tenth if that is less, are queries before they become nodes. With
+	// fewer than leastHeldOut nothing could be said; the width is filtered then.
+	heldOut, leastHeldOut = 256, 16
 	// narrowest and widest are the least and the greatest width tried. Below, recall would be
 	// a matter of luck with queries that are not quite like the vectors; above, a scan is
 	// faster for any graph.
