@@ -46,6 +46,7 @@ $(BUF):
 
 bench: build
 	$(GO) run ./bench/als
+	$(GO) run ./bench/ann
 	$(GO) run ./bench/embed
 	$(GO) run ./bench/serve
 

@@ -17,7 +17,7 @@ var measuredK = [2]int{10, 100}
 const (
 	// heldOut nodes, or a tenth if that is less, are queries before they become nodes. With
 	// fewer than leastHeldOut nothing could be said; the width is filtered then.
-	heldOut, leastHeldOut = 256, 16
+	heldOut, leastHeldOut = 512, 16
 	// narrowest and widest are the least and the greatest width tried. Below, recall would be
 	// a matter of luck with queries that are not quite like the vectors; above, a scan is
 	// faster for any graph.
