@@ -47,6 +47,7 @@ $(BUF):
 bench: build
 	$(GO) run ./bench/als
 	$(GO) run ./bench/ann
+	$(GO) run ./bench/quality
 	$(GO) run ./bench/embed
 	$(GO) run ./bench/serve
 

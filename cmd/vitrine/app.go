@@ -20,6 +20,7 @@ import (
 // app is what most commands need: the store, the encoder and a loaded engine.
 type app struct {
 	log     *slog.Logger
+	config  engine.Config
 	local   *localpg.Server // nil with a PostgreSQL of one's own
 	store   *postgres.Store
 	encoder *onnx.Encoder
@@ -70,8 +71,7 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.log, err = newLogger(cmd); err != nil {
 		return nil, err
 	}
-	config, err := engineConfig(cmd)
-	if err != nil {
+	if a.config, err = engineConfig(cmd); err != nil {
 		return nil, err
 	}
 	db, err := openDatabase(ctx, cmd, dataDir, a.log)
@@ -85,7 +85,7 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.encoder, err = openEncoder(ctx, cmd); err != nil {
 		return nil, err
 	}
-	a.engine, err = engine.New(config, engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now})
+	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}

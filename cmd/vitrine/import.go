@@ -121,7 +121,7 @@ func (r *importReport) fitAndTrain(ctx context.Context, a *app, schema *space.Sc
 		return err
 	}
 	r.EmbeddingSpace = id.String()
-	model, err := train(ctx, a)
+	model, err := train(ctx, a, false)
 	if errors.Is(err, recsys.ErrInvalid) {
 		a.log.Info("no factor model yet", "reason", err)
 		return nil

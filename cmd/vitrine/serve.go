@@ -64,7 +64,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	go func() {
 		defer close(jobsDone)
 		jobs.Run(jobsContext, a.log, jobs.SyncIndex(a.engine, a.store), jobs.FoldIn(a.engine),
-			jobs.Train(a.engine, a.log, cmd.Duration("train-period")))
+			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")))
 	}()
 	srv.SetReady(true)
 	a.log.Info("serving", "grpc", listener.Addr().String(), "http", httpListener.Addr().String(), "version", version)

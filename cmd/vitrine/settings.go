@@ -22,6 +22,7 @@ func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "database-url", Sources: env("DATABASE_URL", "VITRINE_DATABASE_URL"),
 			Usage: "PostgreSQL to use; without it a private one is started in the data directory"},
+		&cli.StringFlag{Name: "config", Sources: env("VITRINE_CONFIG"), Usage: "YAML file of settings, see docs/vitrine.yaml"},
 		&cli.StringFlag{Name: "data-dir", Sources: env("VITRINE_DATA_DIR"), Value: defaultDataDir(),
 			Usage: "where the private PostgreSQL and caches live"},
 		&cli.StringFlag{Name: "pg-bindir", Sources: env("PG_BINDIR", "VITRINE_PG_BINDIR"),
@@ -33,7 +34,7 @@ func commonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "index-engine", Sources: env("VITRINE_INDEX_ENGINE"), Value: "exact",
 			Usage: "nearest-neighbour engine: exact, hnsw, auto (hnsw from 20,000 items) or coder"},
 		&cli.StringSliceFlag{Name: "placement", Sources: env("VITRINE_PLACEMENT"),
-			Usage: "dials of a placement, NAME:gain=1.5,context_weight=.3; NAME empty for the default; may be repeated"},
+			Usage: "dials of a placement, NAME:gain=1.5,cold_share=.1,context_weight=.3; NAME empty for the default; may be repeated"},
 		&cli.StringFlag{Name: "log-level", Sources: env("VITRINE_LOG_LEVEL"), Value: "info", Usage: "debug, info, warn or error"},
 		&cli.StringFlag{Name: "log-format", Sources: env("VITRINE_LOG_FORMAT"), Value: "text", Usage: "text or json"},
 		&cli.BoolFlag{Name: "json", Sources: env("VITRINE_JSON"), Usage: "print results as JSON"},
@@ -74,6 +75,12 @@ func newLogger(cmd *cli.Command) (*slog.Logger, error) {
 
 func engineConfig(cmd *cli.Command) (engine.Config, error) {
 	config := engine.DefaultConfig()
+	if name := cmd.String("config"); name != "" {
+		var err error
+		if config, err = readSettings(name, config); err != nil {
+			return config, err
+		}
+	}
 	config.IndexEngine = cmd.String("index-engine")
 	for _, text := range cmd.StringSlice("placement") {
 		name, dials, err := parsePlacement(text, config.Placements[""])
@@ -89,7 +96,7 @@ func engineConfig(cmd *cli.Command) (engine.Config, error) {
 func parsePlacement(text string, dials engine.Placement) (string, engine.Placement, error) {
 	name, list, ok := strings.Cut(text, ":")
 	if !ok {
-		return "", dials, fmt.Errorf("want NAME:gain=NUMBER,context_weight=NUMBER: %w", recsys.ErrInvalid)
+		return "", dials, fmt.Errorf("want NAME:gain=NUMBER,cold_share=NUMBER,context_weight=NUMBER: %w", recsys.ErrInvalid)
 	}
 	for pair := range strings.SplitSeq(list, ",") {
 		key, value, _ := strings.Cut(pair, "=")
@@ -100,10 +107,12 @@ func parsePlacement(text string, dials engine.Placement) (string, engine.Placeme
 		switch key {
 		case "gain":
 			dials.Gain = number
+		case "cold_share":
+			dials.ColdShare = number
 		case "context_weight":
 			dials.ContextWeight = number
 		default:
-			return "", dials, fmt.Errorf("%q: want gain or context_weight: %w", key, recsys.ErrInvalid)
+			return "", dials, fmt.Errorf("%q: want gain, cold_share or context_weight: %w", key, recsys.ErrInvalid)
 		}
 	}
 	return name, dials, nil

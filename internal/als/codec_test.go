@@ -95,8 +95,10 @@ func TestUnmarshalModelRefuses(t *testing.T) {
 		"mean positives NaN":    resealed(parameter(4, math.NaN())),
 		"factor NaN":            resealed(number(headerBytes+8, float32(math.NaN()))),
 		"factor infinite":       resealed(number(headerBytes+4, float32(math.Inf(-1)))),
-		"negative positives":    resealed(number(len(good)-8, -1)),
-		"positives NaN":         resealed(number(len(good)-8, float32(math.NaN()))),
+		"negative positives":    resealed(number(len(good)-8-4*gainSteps, -1)),
+		"positives NaN":         resealed(number(len(good)-8-4*gainSteps, float32(math.NaN()))),
+		"cold share above 1":    resealed(number(len(good)-8, 1.5)),
+		"cold share negative":   resealed(number(len(good)-8, -.5)),
 		"checksum":              append(slices.Clone(good[:len(good)-1]), good[len(good)-1]+1),
 		"bytes of another kind": []byte("PK\x03\x04 and a long tail that is as long as a header, surely, or even longer than one is"),
 	}

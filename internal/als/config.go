@@ -16,18 +16,19 @@ const (
 
 // Config holds the training settings. The zero value is not valid: start from DefaultConfig.
 type Config struct {
-	Factors        int     // f, length of a factor, 1..MaxFactors
-	Alpha0         float64 // α0, weight of every unobserved pair
-	Regularization float64 // λ, multiplied by the mass of a row
-	Epochs         int     // sweeps over users and then items
-	CGSteps        int     // conjugate-gradient steps a row and sweep
-	Workers        int     // goroutines; 0 means GOMAXPROCS. The result does not depend on it.
-	Seed           uint64
+	Factors        int     `json:"factors" yaml:"factors"`               // f, length of a factor, 1..MaxFactors
+	Alpha0         float64 `json:"alpha0" yaml:"alpha0"`                 // α0, weight of every unobserved pair
+	Regularization float64 `json:"regularization" yaml:"regularization"` // λ, multiplied by the mass of a row
+	Epochs         int     `json:"epochs" yaml:"epochs"`                 // sweeps over users and then items
+	CGSteps        int     `json:"cg_steps" yaml:"cg_steps"`             // conjugate-gradient steps a row and sweep
+	PriorRidge     float64 `json:"prior_ridge" yaml:"prior_ridge"`       // λ_p, ridge of the content map that item factors are drawn to; 0: to zero
+	Workers        int     `json:"-" yaml:"workers"`                     // goroutines; 0 means GOMAXPROCS. The result does not depend on it.
+	Seed           uint64  `json:"seed" yaml:"seed"`
 }
 
 // DefaultConfig returns the settings that the quality figures in docs/benchmarks.md were measured with.
 func DefaultConfig() Config {
-	return Config{Factors: 64, Alpha0: .3, Regularization: .01, Epochs: 15, CGSteps: 3}
+	return Config{Factors: 64, Alpha0: .3, Regularization: .01, Epochs: 15, CGSteps: 3, PriorRidge: 30}
 }
 
 // Validate reports every fault, joined; each is a *recsys.FieldError.
@@ -38,6 +39,7 @@ func (c Config) Validate() error {
 		floatRange("regularization", c.Regularization, 1e-6, 1e3),
 		intRange("epochs", c.Epochs, 1, 10_000),
 		intRange("cg_steps", c.CGSteps, 1, MaxFactors),
+		floatRange("prior_ridge", c.PriorRidge, 0, 1e6),
 		intRange("workers", c.Workers, 0, 4096),
 	)
 }

@@ -19,6 +19,19 @@ type Content struct {
 	Rows []float32
 }
 
+// check reports whether x holds a finite row for each of so many items.
+func (x Content) check(items int) error {
+	switch {
+	case x.Dims < 0 || x.Dims > MaxContentDims:
+		return recsys.Invalid("content", "has %d dimensions, want 0 to %d", x.Dims, MaxContentDims)
+	case len(x.Rows) != items*x.Dims:
+		return recsys.Invalid("content", "has %d numbers, want %d rows of %d", len(x.Rows), items, x.Dims)
+	case !vecmath.Finite(x.Rows):
+		return recsys.Invalid("content", "holds NaN or infinity, want finite numbers")
+	}
+	return nil
+}
+
 func (x Content) row(k int) []float32 { return x.Rows[k*x.Dims : (k+1)*x.Dims] }
 
 // ContentConfig holds the settings of FitModel. The zero value is not valid: start
@@ -119,7 +132,7 @@ func FitModel(ctx context.Context, m *Matrix, f *Factors, x Content, cfg Content
 		return nil, err
 	}
 	model.gramV, model.gramW = scaled(1, gramV), scaled(1, gramW)
-	fit := &fitter{cfg: cfg, workers: workers, matrix: m, factors: f, content: x, model: model, gramV: gramV}
+	fit := &fitter{cfg: cfg, workers: workers, matrix: m, factors: f, pairs: pairs{x, f.V, f.Dims}, model: model, gramV: gramV}
 	if err := fit.run(ctx); err != nil {
 		return nil, fmt.Errorf("content map: %w", err)
 	}
@@ -137,14 +150,8 @@ func checkShapes(m *Matrix, f *Factors, x Content) error {
 		return recsys.Invalid("factors", "have %d and %d numbers, want rows of %d", len(f.W), len(f.V), f.Dims)
 	case !vecmath.Finite(f.W) || !vecmath.Finite(f.V):
 		return recsys.Invalid("factors", "hold NaN or infinity, want finite numbers")
-	case x.Dims < 0 || x.Dims > MaxContentDims:
-		return recsys.Invalid("content", "has %d dimensions, want 0 to %d", x.Dims, MaxContentDims)
-	case len(x.Rows) != m.Items()*x.Dims:
-		return recsys.Invalid("content", "has %d numbers, want %d rows of %d", len(x.Rows), m.Items(), x.Dims)
-	case !vecmath.Finite(x.Rows):
-		return recsys.Invalid("content", "holds NaN or infinity, want finite numbers")
 	}
-	return errors.Join(
+	return errors.Join(x.check(m.Items()),
 		floatRange("alpha0", f.Alpha0, 1e-6, 1e3), floatRange("regularization", f.Regularization, 1e-6, 1e3))
 }
 
@@ -152,16 +159,20 @@ func checkShapes(m *Matrix, f *Factors, x Content) error {
 func newModel(m *Matrix, f *Factors, contentDims int) *Model {
 	model := &Model{dims: f.Dims, contentDims: contentDims, users: f.Users, alpha0: f.Alpha0, lambda: f.Regularization,
 		v: append([]float32(nil), f.V...), mu: make([]float32, len(f.V)), meanUser: make([]float32, f.Dims),
-		positives: make([]float32, m.Items())}
+		positives: make([]float32, m.Items()), coldShares: make([]float32, gainSteps)}
 	warm := 0
 	for k, n := range m.byItem.mass {
 		model.positives[k] = float32(n)
 		if n > 0 {
 			warm++
 			model.meanPositives += n
+			model.knownPositives += n * n
 		}
 	}
-	model.meanPositives /= float64(max(warm, 1))
+	if warm > 0 {
+		model.knownPositives /= model.meanPositives
+		model.meanPositives /= float64(warm)
+	}
 	mean, known := make([]float64, f.Dims), 0
 	for u, n := range m.byUser.mass {
 		if n > 0 {
@@ -172,6 +183,7 @@ func newModel(m *Matrix, f *Factors, contentDims int) *Model {
 	for k, v := range mean {
 		model.meanUser[k] = float32(v / float64(max(known, 1)))
 	}
+	model.massPerScore = model.scoreMass()
 	return model
 }
 

@@ -9,7 +9,7 @@ import (
 // ExplainUser returns a function that splits an item's score into the shares of the
 // history's events:
 //
-//	w_u · ṽ = Σ_j share_j + λ_u ṽᵀ A⁻¹ w̄      share_j = a_j p_j ṽᵀ A⁻¹ v_j
+//	w_u · ṽ = Σ_j share_j + (1 − ρ_u) λ_u ṽᵀ A⁻¹ w̄      share_j = a_j p_j ṽᵀ A⁻¹ v_j
 //
 // with A of FoldInUser. The shares are in the order of the history and hold until the next call;
 // the last term, what the mean user gives, is left out. The function takes a served factor of
@@ -26,7 +26,7 @@ func (m *Model) ExplainUser(history []Weighted) (func(served []float32) []float6
 	s := &scratch{outer: make([]float32, f*f), system: make([]float64, f*f), right: make([]float64, f)}
 	s.accumulateHistory(history, true)
 	n := mass(history)
-	solvable := s.factorize(min(1, n/fullUser)*m.alpha0, m.gramV, m.userLambda(n))
+	solvable := s.factorize(userConfidence(n)*m.alpha0, m.gramV, m.userLambda(n))
 	shares := make([]float64, len(history))
 	solution := make([]float32, f)
 	return func(served []float32) []float64 {

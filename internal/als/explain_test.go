@@ -27,7 +27,7 @@ func TestExplainUserSharesSumToScore(t *testing.T) {
 	}
 	cfg := DefaultConfig()
 	cfg.Factors = 8
-	factors, err := Train(t.Context(), m, cfg, nil)
+	factors, err := Train(t.Context(), m, Content{}, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestExplainUserSharesSumToScore(t *testing.T) {
 	}
 	var history []Weighted
 	for pos, row := range []int{3, 7, 11, 2} {
-		history = append(history, Weighted{Factor: model.ItemFactor(row), Confidence: 1.3, Target: float32(pos % 2), Decay: float32(PositionDecay(pos))})
+		history = append(history, Weighted{Factor: model.ItemFactor(row), Confidence: 1.3, Target: float32(pos % 2), Decay: float32(math.Exp2(-float64(pos) / 10))})
 	}
 	user, err := model.FoldInUser(history)
 	if err != nil {

@@ -16,7 +16,7 @@ type fitter struct {
 	workers int
 	matrix  *Matrix
 	factors *Factors
-	content Content
+	pairs   pairs
 	model   *Model
 	gramV   []float64
 }
@@ -26,12 +26,12 @@ func (c *fitter) run(ctx context.Context) error {
 	random := rand.New(rand.NewPCG(c.cfg.Seed, 1))
 	warm := positiveRows(c.matrix.byItem.mass, random)
 	groups := split(warm, c.cfg.Folds)
-	about := c.centreOf(warm)
-	parts, err := c.foldMoments(ctx, groups, about)
+	about := c.pairs.centreOf(warm)
+	parts, err := c.pairs.momentsOf(ctx, c.workers, groups, about, true)
 	if err != nil {
 		return err
 	}
-	total := newMoments(c.content.Dims, c.factors.Dims)
+	total := newMoments(c.pairs.content.Dims, c.factors.Dims)
 	for _, part := range parts {
 		total.plus(1, part)
 	}
@@ -75,12 +75,13 @@ func (c *fitter) choose(ctx context.Context, trial *trial, maps foldMaps) error 
 		}
 	}
 	c.model.ridge = ridges[best]
-	if c.cfg.MinGain == c.cfg.MaxGain {
-		return nil
-	}
 	lists, err := c.topLists(ctx, trial, priors[best])
 	if err != nil {
 		return err
+	}
+	c.model.coldShares = coldShares(lists)
+	if c.cfg.MinGain == c.cfg.MaxGain {
+		return nil
 	}
 	c.model.gain, c.model.choice.ColdShare = calibrate(lists, c.cfg)
 	return nil
@@ -89,10 +90,9 @@ func (c *fitter) choose(ctx context.Context, trial *trial, maps foldMaps) error 
 // priors sets μ of every item row.
 func (c *fitter) priors(ctx context.Context) error {
 	f, items := c.factors.Dims, c.matrix.Items()
-	tasks := (items + rowsPerTask - 1) / rowsPerTask
-	return parallel(ctx, c.workers, tasks, func(_, task int) {
-		for k := task * rowsPerTask; k < min((task+1)*rowsPerTask, items); k++ {
-			c.model.prior(c.content.row(k), c.model.mu[k*f:(k+1)*f])
+	return parallel(ctx, c.workers, tasksOf(items), func(_, task int) {
+		for k := range rowsOf(task, items) {
+			c.model.prior(c.pairs.content.row(k), c.model.mu[k*f:(k+1)*f])
 		}
 	})
 }

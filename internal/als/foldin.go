@@ -12,7 +12,7 @@ type Weighted struct {
 	Factor     []float32 // v of the item, or r + g·m of one that is served by fold-in; Dims() entries
 	Confidence float32   // a before decay, above 0, at most MaxConfidence
 	Target     float32   // p in [0, 1]
-	// Decay in (0, 1] multiplies the confidence, see PositionDecay; 0 means 1. It is apart
+	// Decay in (0, 1] multiplies the confidence, less for older events; 0 means 1. It is apart
 	// because the regularisation follows the mass Σ a without decay: an old event
 	// says less about today's taste, but the user is no less known for it.
 	Decay float32
@@ -43,7 +43,7 @@ func (m *Model) scratch() *scratch {
 // FoldInUser returns the factor of a user from the whole history known of them,
 // whether or not they were in the training set:
 //
-//	w_u = (ρ_u α0 G_V + Σ a v vᵀ + λ_u Id)⁻¹ (Σ a p v + λ_u w̄)    ρ_u = min(1, n_u/16)
+//	w_u = (ρ_u α0 G_V + Σ a v vᵀ + λ_u Id)⁻¹ (Σ a p v + (1 − ρ_u) λ_u w̄)    ρ_u = n_u/(n_u + 8)
 //
 // with a the decayed confidence, n_u = Σ a over positives without decay and
 // λ_u = λ(n_u + α0 I). An empty history gives w̄, the popularity level. The order of
@@ -54,8 +54,9 @@ func (m *Model) scratch() *scratch {
 // not finite, or a confidence, target or decay is out of range.
 //
 // Method: the user half-step of Hu, Koren and Volinsky (2008), eq. 4, with a Gaussian
-// prior around the mean user, and the missing pairs faded in with what is known:
-// a user of two clicks has not decided against the rest of the catalogue.
+// prior around the mean user that fades out, and the missing pairs faded in with what is known:
+// a user of two clicks has not decided against the rest of the catalogue, and one of two
+// hundred needs no help from the crowd. For a long history it is the half-step of the training.
 func (m *Model) FoldInUser(history []Weighted) ([]float32, error) {
 	for k, h := range history {
 		if err := m.checkWeighted(h); err != nil {
@@ -77,14 +78,20 @@ func (m *Model) FoldInUser(history []Weighted) ([]float32, error) {
 // solveUser finishes FoldInUser: s holds Σ a v vᵀ and Σ a p v, n is the user's mass,
 // and w is overwritten unless the system has no solution.
 func (m *Model) solveUser(s *scratch, n float64, gramV, w []float32) {
-	lambda := m.userLambda(n)
+	rho, lambda := userConfidence(n), m.userLambda(n)
 	for k, v := range m.meanUser {
-		s.right[k] += lambda * float64(v)
+		s.right[k] += (1 - rho) * lambda * float64(v)
 	}
-	if s.factorize(min(1, n/fullUser)*m.alpha0, gramV, lambda) {
+	if s.factorize(rho*m.alpha0, gramV, lambda) {
 		s.solveInto(w)
 	}
 }
+
+// userConfidence is ρ_u = n/(n + 8).
+func userConfidence(n float64) float64 { return n / (n + halfUser) }
+
+// UserConfidence returns ρ_u of a history: 0 for an empty one, towards 1 as it grows.
+func UserConfidence(history []Weighted) float64 { return userConfidence(mass(history)) }
 
 // UserHalfStep returns the factor that a training sweep would give a user with this
 // history: ρ = 1, no prior, no decay (Decay is ignored). FoldInItem takes such factors.
@@ -139,7 +146,7 @@ func (m *Model) FoldInItem(touches []Touch, positives float64, prior []float32) 
 	if !(n >= 0) {
 		n = 0
 	}
-	rho := m.itemConfidence(n)
+	rho := m.itemConfidence(n, mu)
 	lambda := (1 + 2*(1-rho)) * m.lambda * (n + m.alpha0*float64(m.users))
 	if !s.factorize(rho*m.alpha0, m.gramW, lambda) {
 		return r, mu
@@ -152,12 +159,29 @@ func (m *Model) FoldInItem(touches []Touch, positives float64, prior []float32) 
 	return r, mu
 }
 
-// itemConfidence is ρ_i = min(1, n/(3 n̄)). Without a warm item there is nothing to compare with: 1.
-func (m *Model) itemConfidence(n float64) float64 {
+// itemConfidence is ρ_i = min(1, n/n_e), how far an item of mass n has come on its way to n_e, the
+// mass it will have: what its content promises, and 3 n̄ at least. Without a warm item there is
+// nothing to compare with: 1.
+func (m *Model) itemConfidence(n float64, prior []float32) float64 {
 	if m.meanPositives == 0 {
 		return 1
 	}
-	return min(1, n/(fullItem*m.meanPositives))
+	return min(1, n/max(fullItem*m.meanPositives, m.massPerScore*float64(vecmath.Dot(m.meanUser, prior))))
+}
+
+// scoreMass is how much mass of positives a warm item has for each unit of the mean user's score.
+func (m *Model) scoreMass() float64 {
+	var mass, score float64
+	for row, n := range m.positives {
+		if n > 0 {
+			mass += float64(n)
+			score += float64(vecmath.Dot(m.meanUser, m.ItemFactor(row)))
+		}
+	}
+	if !(score > 0) {
+		return 0
+	}
+	return mass / score
 }
 
 // userLambda is λ_u = λ(n_u + α0 I).

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/vecmath"
 )
 
-// histories of several lengths, below and above the 16 at which a user counts as known.
+// histories of several lengths, below and above the 8 at which a user counts as half known.
 func histories(model *Model, random *rand.Rand) map[string][]Weighted {
 	out := map[string][]Weighted{}
 	for _, n := range []int{1, 2, 7, 40} {
@@ -27,7 +27,7 @@ func histories(model *Model, random *rand.Rand) map[string][]Weighted {
 					e.Confidence, e.Target = .1+random.Float32(), float32(random.IntN(3))/2
 				}
 				if kind == "decayed" || kind == "weighted and decayed" {
-					e.Decay = float32(PositionDecay(pos))
+					e.Decay = float32(math.Exp2(-float64(pos) / 10))
 				}
 				h = append(h, e)
 			}
@@ -64,7 +64,11 @@ func TestUserFoldInsAreTheDenseSolutions(t *testing.T) {
 		events := eventsOf(history, true)
 		n := twinMass(events)
 		lambda := model.Regularization() * (n + model.Alpha0()*40)
-		want := twinSolve(t, v, events, math.Min(1, n/16)*model.Alpha0(), lambda, mean)
+		rho, prior := n/(n+8), make([]float64, 8)
+		for k := range prior {
+			prior[k] = (1 - rho) * mean[k]
+		}
+		want := twinSolve(t, v, events, rho*model.Alpha0(), lambda, prior)
 		got, err := model.FoldInUser(history)
 		if err != nil {
 			t.Fatal(err)
@@ -277,12 +281,17 @@ func TestModelIsSafeForConcurrentUse(t *testing.T) {
 	group.Wait()
 }
 
-func TestPositionDecay(t *testing.T) {
+func TestEvidence(t *testing.T) {
 	t.Parallel()
-	for pos, want := range map[int]float64{-3: 1, 0: 1, 10: .5, 20: .25, 33: math.Exp2(-3.3), 34: .1, 1000: .1} {
-		if got := PositionDecay(pos); math.Abs(got-want) > 1e-12 {
-			t.Errorf("PositionDecay(%d) = %g, want %g", pos, got, want)
+	model, _ := fitted(t, newShop(60, 40, 4, true, 20), testConfig(8, 4), fixed(1, 1.25))
+	mean := model.MeanPositives()
+	for n, want := range map[float64]float64{-1: 0, 0: 0, mean / 2: .25, mean: .5, 2 * mean: 1, 9 * mean: 1, math.Inf(1): 1} {
+		if got := model.Evidence(n); math.Abs(got-want) > 1e-9 {
+			t.Errorf("evidence of %g at a mean of %g is %g, want %g", n, mean, got, want)
 		}
+	}
+	if got := model.Evidence(math.NaN()); got != 0 {
+		t.Errorf("evidence of NaN is %g, want 0", got)
 	}
 }
 
@@ -290,7 +299,7 @@ func BenchmarkFoldInUser50(b *testing.B) {
 	model, _ := fitted(b, newShop(300, 200, 4, false, 20), testConfig(64, 2), fixed(1, 1.25))
 	var history []Weighted
 	for k := range 50 {
-		history = append(history, Weighted{Factor: model.ItemFactor(k), Confidence: 1, Target: 1, Decay: float32(PositionDecay(k))})
+		history = append(history, Weighted{Factor: model.ItemFactor(k), Confidence: 1, Target: 1, Decay: float32(math.Exp2(-float64(k) / 10))})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

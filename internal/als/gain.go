@@ -81,6 +81,21 @@ func calibrate(lists []topList, cfg ContentConfig) (gain, share float64) {
 	return high, coldShare(lists, high)
 }
 
+// gainSteps is at how many gains the cold share is measured for GainFor.
+const gainSteps = 17
+
+// gainAt is the k-th of them: 1, 1.25 … 5.
+func gainAt(k int) float64 { return 1 + float64(k)/4 }
+
+// coldShares measures the share at each of these gains.
+func coldShares(lists []topList) []float32 {
+	out := make([]float32, gainSteps)
+	for k := range out {
+		out[k] = float32(coldShare(lists, gainAt(k)))
+	}
+	return out
+}
+
 // coldShare is the part of all top-20 places that held-out items take at a gain.
 func coldShare(lists []topList, gain float64) float64 {
 	cold, places := 0, 0

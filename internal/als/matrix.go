@@ -134,6 +134,12 @@ func (r rows) row(k int) (columns []int32, confidence, target []float32) {
 	return r.column[low:high], r.confidence[low:high], r.target[low:high]
 }
 
+// problem is the row as a rowSolver takes it, without λ and prior.
+func (r rows) problem(k int) row {
+	columns, confidence, target := r.row(k)
+	return row{columns: columns, confidence: confidence, target: target}
+}
+
 func (r rows) checkDistinct() error {
 	for user := range r.len() {
 		items, _, _ := r.row(user)

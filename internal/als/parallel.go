@@ -2,6 +2,7 @@ package als
 
 import (
 	"context"
+	"iter"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,20 @@ func parallel(ctx context.Context, workers, tasks int, work func(worker, task in
 	}
 	group.Wait()
 	return ctx.Err()
+}
+
+// tasksOf is how many tasks n rows make.
+func tasksOf(n int) int { return (n + rowsPerTask - 1) / rowsPerTask }
+
+// rowsOf yields the rows of a task.
+func rowsOf(task, n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for k := task * rowsPerTask; k < min((task+1)*rowsPerTask, n); k++ {
+			if !yield(k) {
+				return
+			}
+		}
+	}
 }
 
 func workerCount(configured int) int {

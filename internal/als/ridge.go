@@ -12,12 +12,15 @@ import (
 type moments struct {
 	n      float64
 	x, v   []float64 // Σ (x − centre_x), Σ (v − centre_v)
-	xx, xv []float64 // Σ of their products: d × d (symmetric), d × f
+	xx, xv []float64 // Σ of their products: d × d (symmetric; nil if not asked for), d × f
 }
 
 // plus adds weight·o to m.
 func (m *moments) plus(weight float64, o *moments) {
 	m.n += weight * o.n
+	if m.xx == nil {
+		m.xx = make([]float64, len(o.xx))
+	}
 	for _, pair := range [][2][]float64{{m.x, o.x}, {m.v, o.v}, {m.xx, o.xx}, {m.xv, o.xv}} {
 		for k, v := range pair[1] {
 			pair[0][k] += weight * v
@@ -26,47 +29,67 @@ func (m *moments) plus(weight float64, o *moments) {
 }
 
 func newMoments(d, f int) *moments {
-	return &moments{x: make([]float64, d), v: make([]float64, f), xx: make([]float64, d*d), xv: make([]float64, d*f)}
+	return &moments{x: make([]float64, d), v: make([]float64, f), xv: make([]float64, d*f)}
+}
+
+// pairs are what a content map is fitted on: content and factor of every item row.
+type pairs struct {
+	content Content
+	v       []float32
+	dims    int // of a factor
+}
+
+func (p pairs) factor(item int32) []float32 {
+	return p.v[int(item)*p.dims : (int(item)+1)*p.dims]
 }
 
 // centre is the mean content and factor of the warm items.
 type centre struct{ x, v []float32 }
 
-func (c *fitter) centreOf(items []int32) centre {
-	x, v := make([]float64, c.content.Dims), make([]float64, c.factors.Dims)
+func (p pairs) centreOf(items []int32) centre {
+	x, v := make([]float64, p.content.Dims), make([]float64, p.dims)
 	for _, item := range items {
-		addRow(x, c.content.row(int(item)))
-		addRow(v, c.factor(item))
+		addRow(x, p.content.row(int(item)))
+		addRow(v, p.factor(item))
 	}
 	scale := 1 / float64(max(len(items), 1))
 	return centre{x: scaled(scale, x), v: scaled(scale, v)}
 }
 
-// sums adds up the moments of items, a block of rows at a time.
-func (c *fitter) sums(items []int32, about centre) *moments {
-	d, f := c.content.Dims, c.factors.Dims
+// moments adds up the moments of items, a block of rows at a time; xx stays zero if content
+// alone is left out, for whom has summed it before.
+func (p pairs) moments(items []int32, about centre, withContent bool) *moments {
+	d, f := p.content.Dims, p.dims
 	m := newMoments(d, f)
 	m.n = float64(len(items))
-	xx, xv, right := newCross(d, d), newCross(d, f), newTransposed(f)
-	xx.sum, xv.sum = m.xx, m.xv
+	xx, xv, right := newCross(d, 0), newCross(d, f), newTransposed(f)
+	xv.sum = m.xv
+	if withContent {
+		xx = newCross(d, d)
+		m.xx = xx.sum
+	}
 	x, v := make([]float32, 0, gramBlock*d), make([]float32, 0, gramBlock*f)
 	for len(items) > 0 {
 		block := items[:min(gramBlock, len(items))]
 		items = items[len(block):]
 		x, v = x[:0], v[:0]
 		for _, item := range block {
-			x = appendDifference(x, c.content.row(int(item)), about.x)
-			v = appendDifference(v, c.factor(item), about.v)
+			x = appendDifference(x, p.content.row(int(item)), about.x)
+			v = appendDifference(v, p.factor(item), about.v)
 		}
 		for k := range block {
 			addRow(m.x, x[k*d:(k+1)*d])
 			addRow(m.v, v[k*f:(k+1)*f])
 		}
 		left := xx.left.load(x)
-		xx.add(left, nil)
+		if withContent {
+			xx.add(left, nil)
+		}
 		xv.add(left, right.load(v))
 	}
-	mirror(m.xx, d)
+	if withContent {
+		mirror(m.xx, d)
+	}
 	return m
 }
 
@@ -84,21 +107,36 @@ func appendDifference(dst, a, b []float32) []float32 {
 //
 // as (d+1) × f float32. Without items B is zero.
 func (m *moments) solve(about centre, ridge float64) ([]float32, error) {
-	d, f := len(m.x), len(m.v)
-	b := make([]float32, (d+1)*f)
-	if m.n == 0 {
-		return b, nil
+	l, err := m.system(ridge)
+	if err != nil {
+		return nil, err
 	}
+	return m.solveWith(l, about), nil
+}
+
+// system returns the Cholesky factor of Σ x̃x̃ᵀ + λ_r Id.
+func (m *moments) system(ridge float64) ([]float64, error) {
+	d := len(m.x)
 	a := append([]float64(nil), m.xx...)
 	for j, s := range m.x {
 		row := a[j*d : (j+1)*d]
 		for k, t := range m.x {
-			row[k] -= s * t / m.n
+			row[k] -= s * t / max(m.n, 1)
 		}
 		row[j] += ridge
 	}
 	if !cholesky(a, d) {
 		return nil, fmt.Errorf("ridge %g: content is not positive definite: %w", ridge, recsys.ErrInvalid)
+	}
+	return a, nil
+}
+
+// solveWith is solve with the system factorised.
+func (m *moments) solveWith(l []float64, about centre) []float32 {
+	d, f := len(m.x), len(m.v)
+	b := make([]float32, (d+1)*f)
+	if m.n == 0 {
+		return b
 	}
 	column := make([]float64, d)
 	for k, t := range m.v {
@@ -106,26 +144,21 @@ func (m *moments) solve(about centre, ridge float64) ([]float32, error) {
 		for j, s := range m.x {
 			column[j] = m.xv[j*f+k] - s*t/m.n
 		}
-		choleskySolve(a, d, column)
+		choleskySolve(l, d, column)
 		for j, v := range column {
 			b[j*f+k] = float32(v)
 			mean -= v * (float64(about.x[j]) + m.x[j]/m.n)
 		}
 		b[d*f+k] = float32(mean)
 	}
-	return b, nil
+	return b
 }
 
-// foldMoments returns the moments of every group, computed side by side.
-func (c *fitter) foldMoments(ctx context.Context, groups [][]int32, about centre) ([]*moments, error) {
+// momentsOf returns the moments of every group, computed side by side.
+func (p pairs) momentsOf(ctx context.Context, workers int, groups [][]int32, about centre, withContent bool) ([]*moments, error) {
 	out := make([]*moments, len(groups))
-	err := parallel(ctx, c.workers, len(groups), func(_, task int) {
-		out[task] = c.sums(groups[task], about)
+	err := parallel(ctx, workers, len(groups), func(_, task int) {
+		out[task] = p.moments(groups[task], about, withContent)
 	})
 	return out, err
-}
-
-func (c *fitter) factor(item int32) []float32 {
-	f := c.factors.Dims
-	return c.factors.V[int(item)*f : (int(item)+1)*f]
 }

@@ -25,23 +25,29 @@ type Factors struct {
 // Train factorises m. progress, if not nil, is called from this goroutine after
 // every epoch with the number of epochs done, 1 to cfg.Epochs.
 //
-// Rows without a positive get the zero factor, the minimiser of their part of the
-// objective. An epoch costs (CGSteps+1)·(4·Len()·f + (Users+Items)·f²)
-// multiplications, spread over cfg.Workers goroutines. The result is the
+// x holds the content of every item row; Content{} trains without. With content, item factors
+// are drawn to what their content promises, μ of the package comment, instead of to zero.
+//
+// Rows without a positive get the zero factor. An epoch costs
+// (CGSteps+1)·(4·Len()·f + (Users+Items)·f²) multiplications, and with content of d dimensions
+// 2·Items·d·f + d²·f more, spread over cfg.Workers goroutines. The result is the
 // same for any number of workers; it may differ in the last bits between
 // processors with and without fused multiply-add.
 //
-// Errors: recsys.ErrInvalid from cfg.Validate, or if the numbers left float32
+// Errors: recsys.ErrInvalid from cfg.Validate, if m and x disagree, or if the numbers left float32
 // (confidences far beyond their usual range); ctx's error, checked many times an epoch.
-func Train(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int)) (*Factors, error) {
+func Train(ctx context.Context, m *Matrix, x Content, cfg Config, progress func(epoch int)) (*Factors, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("training settings: %w", err)
+	}
+	if err := x.check(m.Items()); err != nil {
+		return nil, err
 	}
 	f := &Factors{Users: m.Users(), Items: m.Items(), Dims: cfg.Factors, Alpha0: cfg.Alpha0, Regularization: cfg.Regularization}
 	random := rand.New(rand.NewPCG(cfg.Seed, 0))
 	f.W = initial(random, f.Users, f.Dims)
 	f.V = initial(random, f.Items, f.Dims)
-	if err := descend(ctx, m, cfg, f, progress); err != nil {
+	if err := descend(ctx, m, x, cfg, f, progress); err != nil {
 		return nil, err
 	}
 	if !vecmath.Finite(f.W) || !vecmath.Finite(f.V) {
@@ -59,13 +65,25 @@ func initial(random *rand.Rand, rows, dims int) []float32 {
 	return x
 }
 
+// plainEpochs is how many epochs pass before the content prior: until then factors say little.
+const plainEpochs = 3
+
 // descend runs the epochs on f in place.
-func descend(ctx context.Context, m *Matrix, cfg Config, f *Factors, progress func(epoch int)) error {
+func descend(ctx context.Context, m *Matrix, x Content, cfg Config, f *Factors, progress func(epoch int)) error {
+	prior, err := newContentPrior(ctx, m, x, cfg)
+	if err != nil {
+		return err
+	}
 	for epoch := range cfg.Epochs {
-		if err := sweep(ctx, cfg, &m.byUser, f.W, f.V); err != nil {
+		if prior != nil && epoch >= plainEpochs {
+			if err := prior.refit(ctx, f.V); err != nil {
+				return err
+			}
+		}
+		if err := sweep(ctx, cfg, side{rows: &m.byUser, own: f.W, other: f.V}); err != nil {
 			return err
 		}
-		if err := sweep(ctx, cfg, &m.byItem, f.V, f.W); err != nil {
+		if err := sweep(ctx, cfg, side{rows: &m.byItem, own: f.V, other: f.W, prior: prior.means()}); err != nil {
 			return err
 		}
 		if progress != nil {
@@ -75,26 +93,35 @@ func descend(ctx context.Context, m *Matrix, cfg Config, f *Factors, progress fu
 	return nil
 }
 
-// sweep improves every row of own, the factors of r's rows, while other stays fixed.
-// Rows do not see each other, hence their order and the worker do not matter.
-func sweep(ctx context.Context, cfg Config, r *rows, own, other []float32) error {
+// side is one half of the problem: own are the factors of rows, other those of its columns.
+type side struct {
+	rows       *rows
+	own, other []float32
+	prior      []float32 // μ of every row, as own; nil: zero
+}
+
+// sweep improves every row of own while other stays fixed. Rows do not see each other, hence
+// their order and the worker do not matter.
+func sweep(ctx context.Context, cfg Config, s side) error {
 	f, workers := cfg.Factors, workerCount(cfg.Workers)
-	g, err := gram(ctx, workers, other, f)
+	g, err := gram(ctx, workers, s.other, f)
 	if err != nil {
 		return err
 	}
 	base := scaled(cfg.Alpha0, g)
-	floor := cfg.Alpha0 * float64(len(other)/f) // α0 I for users, α0 U for items
+	floor := cfg.Alpha0 * float64(len(s.other)/f) // α0 I for users, α0 U for items
 	solvers := make([]*rowSolver, workers)
-	tasks := (r.len() + rowsPerTask - 1) / rowsPerTask
-	return parallel(ctx, workers, tasks, func(worker, task int) {
+	return parallel(ctx, workers, tasksOf(s.rows.len()), func(worker, task int) {
 		if solvers[worker] == nil {
-			solvers[worker] = newRowSolver(f, base, other, cfg.CGSteps)
+			solvers[worker] = newRowSolver(f, base, s.other, cfg.CGSteps)
 		}
-		for k := task * rowsPerTask; k < min((task+1)*rowsPerTask, r.len()); k++ {
-			columns, confidence, target := r.row(k)
-			lambda := cfg.Regularization * (r.mass[k] + floor)
-			solvers[worker].improve(own[k*f:(k+1)*f], columns, confidence, target, float32(lambda))
+		for k := range rowsOf(task, s.rows.len()) {
+			of := s.rows.problem(k)
+			of.lambda = float32(cfg.Regularization * (s.rows.mass[k] + floor))
+			if s.prior != nil {
+				of.prior = s.prior[k*f : (k+1)*f]
+			}
+			solvers[worker].improve(s.own[k*f:(k+1)*f], of)
 		}
 	})
 }

@@ -24,7 +24,7 @@ func TestConfigReportsEveryFault(t *testing.T) {
 			t.Errorf("%v does not mention %s", err, field)
 		}
 	}
-	if _, err := Train(t.Context(), newShop(2, 2, 1, false, 1).matrix(t), Config{}, nil); !errors.Is(err, recsys.ErrInvalid) {
+	if _, err := Train(t.Context(), newShop(2, 2, 1, false, 1).matrix(t), Content{}, Config{}, nil); !errors.Is(err, recsys.ErrInvalid) {
 		t.Errorf("training with the zero Config: %v, want ErrInvalid", err)
 	}
 }
@@ -52,7 +52,7 @@ func TestSweepConvergesToTheDenseSolution(t *testing.T) {
 	for _, steps := range []int{1, 3, 3 * f} {
 		cfg.CGSteps = steps
 		got := slices.Clone(w)
-		if err := sweep(t.Context(), cfg, &m.byUser, got, factors.V); err != nil {
+		if err := sweep(t.Context(), cfg, side{rows: &m.byUser, own: got, other: factors.V}); err != nil {
 			t.Fatal(err)
 		}
 		v := denseOf(factors.V, f)
@@ -94,7 +94,7 @@ func TestObjectiveFallsEveryEpoch(t *testing.T) {
 			f.W, f.V = initial(random, f.Users, 8), initial(random, f.Items, 8)
 			before := twinObjective(s.entries, f)
 			epochs := 0
-			err := descend(t.Context(), s.matrix(t), cfg, f, func(epoch int) {
+			err := descend(t.Context(), s.matrix(t), Content{}, cfg, f, func(epoch int) {
 				epochs++
 				after := twinObjective(s.entries, f)
 				if epoch != epochs || !(after < before) {
@@ -125,7 +125,7 @@ func TestTrainFindsTheMissingSquare(t *testing.T) {
 	_, f := trained(t, shop{users: users, items: items, entries: entries}, testConfig(8, 10))
 	for u := range users {
 		scores := make([]float32, items)
-		Scan(f.W[u*8:(u+1)*8], f.V, nil, 0, scores)
+		vecmath.DotRows(f.W[u*8:(u+1)*8], f.V, scores)
 		best := -1
 		for i, score := range scores {
 			known := (u+i)%2 == 0 && i != missing(u)
@@ -146,7 +146,7 @@ func TestTrainSeparatesPlantedClusters(t *testing.T) {
 	right := 0
 	for u := range s.users {
 		scores := make([]float32, s.items)
-		Scan(f.W[u*4:(u+1)*4], f.V, nil, 0, scores)
+		vecmath.DotRows(f.W[u*4:(u+1)*4], f.V, scores)
 		seen, _, _ := m.byUser.row(u)
 		top := vecmath.NewTopK(5)
 		for i, score := range scores {
@@ -192,7 +192,7 @@ func TestTrainIsInvariantToNames(t *testing.T) {
 	t.Parallel()
 	const f = 8
 	s := newShop(70, 50, 3, true, 7)
-	cfg := testConfig(f, 4)
+	cfg := testConfig(f, 6)
 	random := rand.New(rand.NewPCG(3, 3))
 	newUser, newItem := random.Perm(s.users), random.Perm(s.items)
 	renamed := s
@@ -201,13 +201,14 @@ func TestTrainIsInvariantToNames(t *testing.T) {
 		e.User, e.Item = int32(newUser[e.User]), int32(newItem[e.Item])
 		renamed.entries = append(renamed.entries, e)
 	}
+	renamed.content.Rows = permuted(s.content.Rows, newItem, s.content.Dims)
 	start := &Factors{W: initial(random, s.users, f), V: initial(random, s.items, f), Users: s.users, Items: s.items, Dims: f}
 	moved := &Factors{W: permuted(start.W, newUser, f), V: permuted(start.V, newItem, f), Users: s.users, Items: s.items, Dims: f}
 	for _, run := range []struct {
 		s shop
 		f *Factors
 	}{{s, start}, {renamed, moved}} {
-		if err := descend(t.Context(), run.s.matrix(t), cfg, run.f, nil); err != nil {
+		if err := descend(t.Context(), run.s.matrix(t), run.s.content, cfg, run.f, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -266,8 +267,9 @@ func TestRowsWithoutPositivesGetZero(t *testing.T) {
 	t.Parallel()
 	s := newShop(30, 20, 2, false, 9)
 	s.users, s.items = 32, 22 // rows 30, 31 and 20, 21 have no entry
+	s.content.Rows = append(s.content.Rows, s.content.Rows[:2*s.content.Dims]...)
 	s.entries = append(s.entries, Entry{User: 31, Item: 3, Confidence: 1, Target: 0})
-	_, f := trained(t, s, testConfig(8, 3))
+	_, f := trained(t, s, testConfig(8, 5))
 	for _, part := range [][]float32{f.W[30*8:], f.V[20*8:]} {
 		if diff := cmp.Diff(make([]float32, 16), part); diff != "" {
 			t.Errorf("factors of rows without positives (-want +got):\n%s", diff)
@@ -281,7 +283,7 @@ func TestTrainStopsWhenAskedTo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	epochs := 0
-	_, err := Train(ctx, s.matrix(t), testConfig(8, 100), func(int) {
+	_, err := Train(ctx, s.matrix(t), s.content, testConfig(8, 100), func(int) {
 		epochs++
 		cancel()
 	})

@@ -47,7 +47,7 @@ func (c *fitter) newTrial(ctx context.Context, groups [][]int32, users []int32) 
 		for _, item := range items[:min(len(items), (c.cfg.Items+len(groups)-1)/len(groups))] {
 			t.place[item] = int32(len(t.items))
 			t.items = append(t.items, item)
-			t.v = append(t.v, c.factor(item)...)
+			t.v = append(t.v, c.pairs.factor(item)...)
 		}
 		t.bound = append(t.bound, len(t.items))
 	}
@@ -75,7 +75,7 @@ func (c *fitter) usersWithout(ctx context.Context, t *trial, group int, items []
 	f := c.factors.Dims
 	var held []float32
 	for _, item := range items {
-		held = append(held, c.factor(item)...)
+		held = append(held, c.pairs.factor(item)...)
 	}
 	minus, err := gram(ctx, c.workers, held, f)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *fitter) userWithout(t *trial, group int, user int32, g, w []float32) {
 		if int(t.group[item]) == group {
 			continue
 		}
-		s.add(c.factor(item), confidence[k], target[k])
+		s.add(c.pairs.factor(item), confidence[k], target[k])
 		if target[k] > 0 {
 			n += float64(confidence[k])
 		}
@@ -126,9 +126,9 @@ func (c *fitter) trialPriors(ctx context.Context, t *trial, maps foldMaps) ([][]
 			faults[task] = err
 			return
 		}
-		m := &Model{dims: f, contentDims: c.content.Dims, content: b}
+		m := &Model{dims: f, contentDims: c.pairs.content.Dims, content: b}
 		for k := t.bound[group]; k < t.bound[group+1]; k++ {
-			m.prior(c.content.row(int(t.items[k])), out[ridge][k*f:(k+1)*f])
+			m.prior(c.pairs.content.row(int(t.items[k])), out[ridge][k*f:(k+1)*f])
 		}
 	})
 	if err != nil {

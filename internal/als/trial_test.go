@@ -187,3 +187,23 @@ func TestColdShareAndCalibration(t *testing.T) {
 		t.Errorf("g = %g for no share at all, want %g", gain, cfg.MinGain)
 	}
 }
+
+func TestGainForShare(t *testing.T) {
+	t.Parallel()
+	m := &Model{gain: 1.5, coldShares: make([]float32, gainSteps)}
+	if got := m.GainFor(.1); got != 1.5 {
+		t.Errorf("not measured: gain %g, want the default 1.5", got)
+	}
+	for k := range m.coldShares {
+		m.coldShares[k] = min(.8, .02+.05*float32(k)) // .02 at 1, .07 at 1.25 …
+	}
+	for share, want := range map[float64]float64{0: 1, .02: 1, .045: 1.125, .07: 1.25, .77: 4.75, .8: 5, .9: 5, 1: 5} {
+		if got := m.GainFor(share); math.Abs(got-want) > .051 {
+			t.Errorf("share %g: gain %g, want %g", share, got, want)
+		}
+	}
+	model, _ := fitted(t, newShop(200, 120, 4, false, 35), testConfig(8, 6), DefaultContentConfig())
+	if got, want := model.GainFor(model.Choice().ColdShare), model.DefaultGain(); model.DefaultGain() > 1 && math.Abs(got-want) > .26 {
+		t.Errorf("the calibrated share takes gain %g, calibrated was %g", got, want)
+	}
+}

@@ -160,7 +160,7 @@ func near(t *testing.T, what string, want []float64, got []float32, tolerance fl
 		size += want[k] * want[k]
 	}
 	if !(math.Sqrt(miss) <= tolerance*math.Sqrt(size)+1e-9) {
-		t.Errorf("%s is off by %.2g of its length %.3g\nwant %.5g\ngot  %.5g", what, math.Sqrt(miss/size), math.Sqrt(size), want, got)
+		t.Errorf("%s is off by %.2g of its length %.3g\nwant %.5g …\ngot  %.5g …", what, math.Sqrt(miss/size), math.Sqrt(size), want[:min(8, len(want))], got[:min(8, len(got))])
 	}
 }
 
@@ -226,7 +226,7 @@ func testConfig(factors, epochs int) Config {
 func trained(t testing.TB, s shop, cfg Config) (*Matrix, *Factors) {
 	t.Helper()
 	m := s.matrix(t)
-	f, err := Train(t.Context(), m, cfg, nil)
+	f, err := Train(t.Context(), m, s.content, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,4 +248,12 @@ func fixed(ridge, gain float64) ContentConfig {
 	cfg := DefaultContentConfig()
 	cfg.Ridges, cfg.MinGain, cfg.MaxGain, cfg.Workers = []float64{ridge}, gain, gain, 2
 	return cfg
+}
+
+func randomNumbers(random *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for k := range out {
+		out[k] = float32(random.NormFloat64())
+	}
+	return out
 }

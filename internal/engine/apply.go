@@ -50,21 +50,25 @@ func (e *Engine) publish(c *change) error {
 	return nil
 }
 
-// placeFactor gives a new or changed item its served factor: a trained one stays, a
-// folded-in one stays until FoldIn has redone it, everything else starts at its content prior.
+// placeFactor gives a new or changed item its served factor: a trained or folded-in one stays
+// until FoldIn has redone it, everything else starts at its content prior.
 func (e *Engine) placeFactor(c *change, number uint32, a arrival) {
 	model := c.next.model
-	if row, ok := model.rows[a.item.ItemID]; ok && model.keeps(row) {
-		c.setFactor(number, model.als.ItemFactor(int(row)), nil, row)
-		return
-	}
-	if e.numbers.positives(number) > 0 {
+	left := e.left(a.item.CreateTime, e.numbers.firstSeen(number), e.now().UnixNano())
+	n := float64(e.numbers.positives(number))
+	if n > 0 {
 		e.touched.add(a.item.ItemID)
-		if _, _, ok := c.next.factor(number); ok {
+		if _, ok := c.next.factor(number); ok {
 			return
 		}
 	}
-	c.setFactor(number, nil, model.prior(a.input), -1)
+	if row, ok := model.trained(a.item.ItemID); ok {
+		base, content := model.servedRow(row, 0, nil, nil)
+		c.setFactor(number, e.explored(model, base, content, n, left))
+		return
+	}
+	prior := model.prior(a.input)
+	c.setFactor(number, e.explored(model, prior, prior, n, left))
 }
 
 // withdraw takes deleted items out of State unless they were written again after seq.
@@ -81,27 +85,28 @@ func (e *Engine) withdraw(itemIDs []string, seq int64) error {
 	return e.publish(c)
 }
 
-// installFactors places the factors of a loaded model; the caller holds mu.
+// installFactors places the factors of a loaded model; the caller holds mu and has installed the
+// counts of the same load.
 func (e *Engine) installFactors(ctx context.Context, c *change, rows []ItemRow, head Head) error {
 	model := c.next.model
 	if model == nil {
 		return nil
 	}
+	now := e.now().UnixNano()
+	c.next.exploredAt = now
+	c.next.corrections = e.correctionsOf(model)
 	var later []ItemRow
 	for _, row := range rows {
 		at, ok := model.rows[row.Item.ItemID]
-		if !ok {
+		changed := row.Seq > head.Model.CatalogSeq
+		if !ok || changed && !model.als.Trained(int(at)) {
 			later = append(later, row)
 			continue
 		}
 		number := e.numbers.number(row.Item.ItemID)
-		if model.keeps(at) {
-			c.setFactor(number, model.als.ItemFactor(int(at)), nil, at)
-			continue
-		}
-		r, m := model.folded(at)
-		c.setFactor(number, r, m, -1)
-		if row.Seq > head.Model.CatalogSeq {
+		left := e.left(row.Item.CreateTime, e.numbers.firstSeen(number), now)
+		c.setFactor(number, e.installed(model, at, left))
+		if changed {
 			e.touched.add(row.Item.ItemID)
 		}
 	}
@@ -113,6 +118,22 @@ func (e *Engine) installFactors(ctx context.Context, c *change, rows []ItemRow, 
 		e.placeFactor(c, e.numbers.number(a.item.ItemID), a)
 	}
 	return nil
+}
+
+// installed is how the item of a row is served as the model left it.
+func (e *Engine) installed(model *factorModel, row int32, left float64) served {
+	n := model.als.Positives(int(row))
+	if n == 0 {
+		mu := model.als.ItemPrior(int(row))
+		return e.explored(model, mu, mu, 0, left)
+	}
+	share := 0.0
+	r, m, ok := model.folded(row)
+	if ok {
+		share = model.foldShare(row, n, left)
+	}
+	base, content := model.servedRow(row, share, r, m)
+	return e.explored(model, base, content, n, left)
 }
 
 // arrivals adds to stored rows what the spaces read of them.

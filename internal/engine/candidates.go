@@ -34,7 +34,7 @@ func (r *request) blend(evidence []preference) (candidates []rank.Candidate, ok 
 		r.e.log.Error("user could not be folded in", "error", err)
 		return nil, false
 	}
-	r.user = user
+	r.user, r.pairs, r.known = user, r.paired(evidence), als.UserConfidence(history)
 	r.reasons = r.contributions(evidence, history)
 	pool := max(rank.DiversityPool, r.q.PageSize)
 	if len(r.context) == 0 {
@@ -71,24 +71,45 @@ func (r *request) blend(evidence []preference) (candidates []rank.Candidate, ok 
 // weighted gives the fold-in what the user did, newest first, with position decay.
 func (r *request) weighted(evidence []preference) []als.Weighted {
 	history := make([]als.Weighted, len(evidence))
-	rows := make([]float32, len(evidence)*r.s.model.dims())
+	zero := make([]float32, r.s.model.dims())
 	for i, p := range evidence {
-		row := rows[i*r.s.model.dims() : (i+1)*r.s.model.dims()]
-		r.servedInto(row, p.item)
-		history[i] = als.Weighted{Factor: row, Confidence: float32(p.confidence), Target: float32(p.target),
-			Decay: float32(als.PositionDecay(i))}
+		factor, _ := r.s.factor(p.item)
+		if factor.base == nil {
+			factor.base = zero
+		}
+		history[i] = als.Weighted{Factor: factor.base, Confidence: float32(p.confidence), Target: float32(p.target),
+			Decay: float32(r.e.config.Recipe.Events.decay(i))}
 	}
 	return history
 }
 
-// servedInto writes ṽ = r + g·m.
-func (r *request) servedInto(dst []float32, item uint32) {
-	fr, fm, _ := r.s.factor(item)
-	clear(dst)
-	copy(dst, fr)
-	if fm != nil {
-		vecmath.Axpy(r.gain, fm, dst)
+// paired adds up what the corrector says of its items after this history; nil if it covers
+// nothing of it.
+func (r *request) paired(evidence []preference) []float32 {
+	var scores []float32
+	for i, p := range evidence {
+		place, ok := r.covered(p.item)
+		if !ok || p.target == 0 {
+			continue
+		}
+		if scores == nil {
+			scores = make([]float32, r.s.model.corrector.Len())
+		}
+		r.s.model.corrector.Add(place, float32(p.confidence*p.target*r.e.config.Recipe.Events.decay(i)), scores)
 	}
+	return scores
+}
+
+// covered returns an item's place in the corrector.
+func (r *request) covered(item uint32) (place int, ok bool) {
+	if r.s.model.corrector == nil {
+		return 0, false
+	}
+	row, ok := r.s.model.rows[r.e.numbers.id(item)]
+	if !ok {
+		return 0, false
+	}
+	return r.s.model.corrector.Place(int(row))
 }
 
 // scan ranks all allowed items by the user's factor.
@@ -96,7 +117,7 @@ func (r *request) scan(k int) []vecmath.Scored {
 	top := vecmath.NewTopK(k)
 	scores := make([]float32, chunkSize)
 	for at, ch := range r.s.chunks {
-		r.score(ch, scores)
+		r.score(at, ch, scores)
 		for i, score := range scores {
 			number := uint32(at*chunkSize + i)
 			if ch.served[i] && ch.from[i] <= r.now && r.now < ch.until[i] && !r.excluded.has(number) {
@@ -107,53 +128,85 @@ func (r *request) scan(k int) []vecmath.Scored {
 	return top.Sorted()
 }
 
-// score writes the factor scores of a chunk's items.
-func (r *request) score(ch *chunk, scores []float32) {
-	switch {
-	case ch.r != nil:
-		als.Scan(r.user, ch.r, ch.m, r.gain, scores)
-	case ch.m != nil:
-		als.Scan(r.user, ch.m, nil, 0, scores)
-		for i := range scores {
-			scores[i] *= r.gain
-		}
-	default:
+// score writes the factor scores of a chunk's items, corrected where the corrector covers them.
+func (r *request) score(at int, ch *chunk, scores []float32) {
+	if ch.base == nil {
 		clear(scores)
+		return
+	}
+	vecmath.DotRows(r.user, ch.base, scores)
+	if r.pairs != nil && at < len(r.s.corrections) {
+		for _, c := range r.s.corrections[at] {
+			scores[c.at] += float32(r.known) * c.weight * (r.pairs[c.place] - scores[c.at])
+		}
+	}
+	for i, explore := range ch.explore {
+		scores[i] *= 1 + (r.gain-1)*explore
 	}
 }
 
 // explain splits an item's factor score into what content and what people say.
 func (r *request) explain(item uint32) rank.Parts {
-	fr, fm, ok := r.s.factor(item)
-	if !ok {
+	factor, ok := r.s.factor(item)
+	if !ok || factor.base == nil {
 		return rank.Parts{}
 	}
-	dot := func(v []float32) float64 {
-		if v == nil {
-			return 0
-		}
-		return float64(vecmath.Dot(r.user, v))
+	base, content := float64(vecmath.Dot(r.user, factor.base)), 0.0
+	if factor.content != nil {
+		content = float64(vecmath.Dot(r.user, factor.content))
 	}
-	if row := r.s.facts(item).warmRow; row >= 0 {
-		content := dot(r.s.model.als.ItemPrior(int(row)))
-		return rank.Parts{Content: content, Collaborative: dot(fr) - content}
+	parts := rank.Parts{Content: content, Collaborative: base - content}
+	if place, weight, ok := r.correctionOf(item); ok {
+		parts.Collaborative += weight * (float64(r.pairs[place]) - base)
 	}
-	return rank.Parts{Content: float64(r.gain) * dot(fm), Collaborative: dot(fr)}
+	scale := float64(1 + (r.gain-1)*factor.explore)
+	parts.Content *= scale
+	parts.Collaborative *= scale
+	return parts
+}
+
+// correctionOf returns how the corrector speaks of an item in this request.
+func (r *request) correctionOf(item uint32) (place int, weight float64, ok bool) {
+	if r.pairs == nil {
+		return 0, 0, false
+	}
+	if place, ok = r.covered(item); !ok {
+		return 0, 0, false
+	}
+	return place, r.known * r.s.model.correctorShare(r.s.model.corrector.Row(place)), true
 }
 
 // contributions explains a blended item by the liked items with the largest share in its score,
 //
-//	score(u,i) = Σ_j a_j p_j ṽ_iᵀ A⁻¹ v_j + prior   (Hu, Koren & Volinsky 2008, §5)
+//	w·ṽ_i = Σ_j a_j p_j ṽ_iᵀ A⁻¹ v_j + prior   (Hu, Koren & Volinsky 2008, §5)
+//	e_i = Σ_j x_j B_ji
+//
+// mixed as the score is.
 func (r *request) contributions(evidence []preference, history []als.Weighted) func(uint32) []uint32 {
 	explain, err := r.s.model.als.ExplainUser(history)
 	if err != nil {
 		r.e.log.Error("list could not be explained", "error", err)
 		return nil
 	}
-	factor := make([]float32, r.s.model.dims())
+	places := make([]int, len(evidence)) // −1: not covered
+	for i, p := range evidence {
+		places[i] = -1
+		if place, ok := r.covered(p.item); ok {
+			places[i] = place
+		}
+	}
 	return func(item uint32) []uint32 {
-		r.servedInto(factor, item)
-		shares := explain(factor)
+		factor, _ := r.s.factor(item)
+		shares := explain(factor.base)
+		if to, weight, ok := r.correctionOf(item); ok {
+			for i, from := range places {
+				shares[i] *= 1 - weight
+				if from >= 0 {
+					x := evidence[i].confidence * evidence[i].target * r.e.config.Recipe.Events.decay(i)
+					shares[i] += weight * x * float64(r.s.model.corrector.Weight(from, to))
+				}
+			}
+		}
 		return strongest(len(shares), func(i int) (uint32, float64) { return evidence[i].item, shares[i] })
 	}
 }
@@ -216,12 +269,11 @@ func (r *request) similar(queries []uint32) []rank.Candidate {
 	for _, c := range r.popular() {
 		items[c.Item] = struct{}{}
 	}
-	most := r.mostPositives()
 	candidates := make([]rank.Candidate, 0, len(items))
 	for item := range items {
 		similarity, _ := r.nearest(item, queries)
 		candidates = append(candidates, rank.Candidate{Item: item,
-			Parts: rank.Parts{Content: similarity, Popularity: tieBreak * r.popularity(item, most)}})
+			Parts: rank.Parts{Content: similarity, Popularity: tieBreak * r.e.numbers.popularity(item)}})
 	}
 	r.reasons = func(item uint32) []uint32 {
 		if r.s.vector(item) == nil {
@@ -234,35 +286,14 @@ func (r *request) similar(queries []uint32) []rank.Candidate {
 	return candidates
 }
 
-// popularity is 0 for an item nobody liked and 1 for the one most people did, on a log scale.
-func (r *request) popularity(item uint32, most int64) float64 {
-	if most == 0 {
-		return 0
-	}
-	return math.Log1p(float64(r.e.numbers.positives(item))) / math.Log1p(float64(most))
-}
-
-func (r *request) mostPositives() int64 {
-	most := int64(0)
-	for at, ch := range r.s.chunks {
-		for i, known := range ch.facts {
-			if known != nil {
-				most = max(most, r.e.numbers.positives(uint32(at*chunkSize+i)))
-			}
-		}
-	}
-	return most
-}
-
 // popular scores by popularity plus a boost for new items that halves every
 // Config.NewnessHalfLife: what a shop shows to somebody of whom nothing is known.
 func (r *request) popular() []rank.Candidate {
-	most := r.mostPositives()
 	halfLife := r.e.config.NewnessHalfLife
 	top := vecmath.NewTopK(max(rank.DiversityPool, r.q.PageSize))
 	parts := func(number uint32, known *facts) rank.Parts {
 		age := time.Duration(max(0, r.now-known.createTime.UnixNano()))
-		return rank.Parts{Popularity: r.popularity(number, most),
+		return rank.Parts{Popularity: r.e.numbers.popularity(number),
 			Boost: newness * math.Exp2(-float64(age)/float64(halfLife))}
 	}
 	for at, ch := range r.s.chunks {

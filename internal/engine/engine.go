@@ -47,7 +47,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 	}
 	e := &Engine{
 		config: config, store: deps.Store, encoder: deps.Encoder, log: deps.Log, now: deps.Now,
-		numbers: newNumbers(),
+		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
 		decode:  make(chan struct{}, config.DecodeWorkers),
 		wake:    make(chan struct{}, 1),
@@ -63,6 +63,8 @@ type Stats struct {
 	Items   int // registered
 	Vectors int // with an embedding
 	Pending int // items that wait for FoldIn
+
+	Positives int64 // positive interactions, with items that are registered or not
 }
 
 // Stats returns the current figures; zero before Load.
@@ -71,7 +73,7 @@ func (e *Engine) Stats() Stats {
 	if s == nil {
 		return Stats{}
 	}
-	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len()}
+	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len(), Positives: e.numbers.total.Load()}
 }
 
 // Woken receives when a write of this process has put something into the change log that Sync
@@ -96,7 +98,7 @@ func (e *Engine) Load(ctx context.Context) error {
 func (e *Engine) load(ctx context.Context) error {
 	for {
 		var rows []ItemRow
-		head, err := e.store.Load(ctx, func(row ItemRow) error {
+		head, err := e.store.Load(ctx, e.config.PopularityHalfLife, func(row ItemRow) error {
 			rows = append(rows, row)
 			return nil
 		})
@@ -159,6 +161,7 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.installCounts(head)
 	c := fresh.change()
 	for _, row := range rows {
 		c.put(e.numbers.number(row.Item.ItemID), &row.Item, row.Seq, row.Vector)
@@ -173,7 +176,6 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 	if err != nil {
 		return fmt.Errorf("build the index: %w", err)
 	}
-	e.installCounts(head.Counts)
 	e.history.dropAll()
 	e.touched.add(touched...)
 	e.state.Store(next)
@@ -195,28 +197,32 @@ func (e *Engine) emptyState(head Head) (*State, error) {
 		return nil, err
 	}
 	s := &State{spaceID: head.Space.ID, space: recipe.space, index: index,
-		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq}
-	if head.Model != nil {
-		if s.model, err = decodeModel(head.Model.Model); err != nil {
-			return nil, fmt.Errorf("read %v: %w", head.Model.ID, err)
-		}
-		s.modelID = head.Model.ID
+		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
+	if head.Model == nil {
+		return s, nil
 	}
+	s.modelID = head.Model.ID
+	if s.model, err = decodeModel(head.Model.Model); err != nil {
+		// Of another version of this program, or damaged: the shop goes on without it until the
+		// next training.
+		e.log.Error("the factor model cannot be read", "factor_model", head.Model.ID.String(), "error", err)
+		s.model = nil
+		return s, nil
+	}
+	s.model.createTime = head.Model.CreateTime
 	return s, nil
 }
 
-// installCounts sets the positives of all items, registered or not.
-func (e *Engine) installCounts(counts []TypeCount) {
-	e.numbers.resetPositives()
-	for _, c := range counts {
-		if e.positive(c.Type, c.Value) {
-			e.numbers.addPositives(e.numbers.number(c.ItemID), c.Count)
-		}
+// installCounts sets the counts of all items, registered or not.
+func (e *Engine) installCounts(head Head) {
+	e.numbers.reset(head.Newest)
+	for _, c := range head.Counts {
+		e.numbers.addAll(e.numbers.number(c.ItemID), c, e.positive(c.Type, c.Value))
 	}
 }
 
 func (e *Engine) positive(t recsys.InteractionType, value float64) bool {
-	confidence, target := e.config.Weights.Of(t, value)
+	confidence, target := e.config.Recipe.Events.Weights.Of(t, value)
 	return confidence > 0 && target > 0
 }
 

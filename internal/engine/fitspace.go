@@ -23,7 +23,7 @@ type catalogScan struct {
 func (e *Engine) scanCatalog(ctx context.Context) (catalogScan, error) {
 	scan := catalogScan{at: make(map[string]int)}
 	var err error
-	scan.head, err = e.store.Load(ctx, func(row ItemRow) error {
+	scan.head, err = e.store.Load(ctx, e.config.PopularityHalfLife, func(row ItemRow) error {
 		row.Vector = nil
 		scan.at[row.Item.ItemID] = len(scan.rows)
 		scan.rows = append(scan.rows, row)

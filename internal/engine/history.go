@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
@@ -16,15 +17,20 @@ type preference struct {
 }
 
 // summarize reduces interactions, newest first, to one preference per item, ordered by the
-// newest interaction with it.
+// newest interaction with it. Those before cutoff have expired, hiding apart.
 //
-// Repeated events do not add up: the strongest counts, so that ten views are no purchase. What
-// came before a rating, or before a dislike that nothing positive followed, counts no more.
-func summarize(newestFirst []recsys.Interaction, weights recsys.Weights, number func(string) uint32) []preference {
+// The strongest of repeated events counts, and each further positive one adds Events.Repeat of
+// its confidence, so that ten views are no purchase. What came before a rating, or before a
+// dislike that nothing positive followed, counts no more.
+func (e Events) summarize(newestFirst []recsys.Interaction, cutoff time.Time, number func(string) uint32) []preference {
 	var out []preference
 	at := make(map[uint32]int)
-	decided := make(map[uint32]bool) // older events say no more
+	decided := make(map[uint32]bool)     // older events say no more
+	repeated := make(map[uint32]float64) // what all positive events together would be
 	for _, in := range newestFirst {
+		if in.Type != recsys.Hide && in.EventTime.Before(cutoff) {
+			continue
+		}
 		item := number(in.ItemID)
 		i, ok := at[item]
 		if !ok {
@@ -33,7 +39,7 @@ func summarize(newestFirst []recsys.Interaction, weights recsys.Weights, number 
 			out = append(out, preference{item: item, target: 1})
 		}
 		p := &out[i]
-		confidence, target := weights.Of(in.Type, in.Value)
+		confidence, target := e.Weights.Of(in.Type, in.Value)
 		switch {
 		case in.Type == recsys.Hide:
 			p.hidden = true
@@ -42,13 +48,18 @@ func summarize(newestFirst []recsys.Interaction, weights recsys.Weights, number 
 			p.confidence, p.target = confidence, 0
 			decided[item] = true
 		case target == 1:
+			repeated[item] += confidence
 			p.confidence = max(p.confidence, confidence)
 			decided[item] = in.Type == recsys.Rating
 		}
 	}
 	for i := range out {
-		if out[i].hidden {
-			out[i].confidence = 0
+		p := &out[i]
+		if p.target > 0 {
+			p.confidence = min(p.confidence+e.Repeat*(repeated[p.item]-p.confidence), 2*p.confidence)
+		}
+		if p.hidden {
+			p.confidence = 0
 		}
 	}
 	return out

@@ -48,11 +48,47 @@ func TestSummarize(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			numbers := map[string]uint32{"a": 0, "b": 1}
-			got := summarize(newestFirst(test.oldestFirst), recsys.DefaultWeights(), func(id string) uint32 { return numbers[id] })
+			got := DefaultEvents().summarize(newestFirst(test.oldestFirst), time.Time{}, func(id string) uint32 { return numbers[id] })
 			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(preference{}), cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestSummarizeSettings(t *testing.T) {
+	t.Parallel()
+	number := func(id string) uint32 { return uint32(id[0] - 'a') }
+	minute := func(m int) time.Time { return time.Unix(int64(60*m), 0) }
+	events := DefaultEvents()
+	events.Repeat = .5
+	events.Weights.DislikeRatings = 2
+	got := events.summarize(newestFirst([]recsys.Interaction{
+		event(1, recsys.Purchase, "a", 0), // expired
+		event(2, recsys.Hide, "b", 0),     // hiding does not expire
+		event(5, recsys.View, "c", 0), event(6, recsys.View, "c", 0), event(7, recsys.Like, "c", 0),
+		event(8, recsys.View, "d", 0), event(8, recsys.View, "d", 0), event(9, recsys.View, "d", 0), event(9, recsys.View, "d", 0),
+		event(10, recsys.Rating, "e", 2), event(11, recsys.Rating, "f", 2.5),
+	}), minute(5), number)
+	want := []preference{
+		{item: 5, confidence: .15, target: 1},
+		{item: 4, confidence: .5, target: 0},
+		{item: 3, confidence: .6, target: 1}, // twice the strongest at most
+		{item: 2, confidence: 1.3, target: 1},
+		{item: 1, hidden: true, target: 1},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(preference{}), cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPositionDecay(t *testing.T) {
+	t.Parallel()
+	events := DefaultEvents()
+	for position, want := range map[int]float64{0: 1, 10: .5, 20: .25, 34: .1, 1000: .1} {
+		if got := events.decay(position); got-want > 1e-9 || want-got > 1e-9 {
+			t.Errorf("position %d: %g, want %g", position, got, want)
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"encoding/gob"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/als"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
@@ -44,39 +46,46 @@ func decodeRecipe(b []byte) (recipe, error) {
 }
 
 // factorModel is a trained model with everything that serving it needs: whose factor each row
-// is, how content becomes x_i, and the served factors of the items that do not keep their
-// trained one.
+// is, how content becomes x_i, and the fold-ins of the items that were young at training.
 type factorModel struct {
-	als     *als.Model
-	content *space.Space     // nil: the catalogue had nothing to embed
-	rows    map[string]int32 // item id → row
-	itemIDs []string
-	foldAt  map[int32]int // row → place in r and m; every other row keeps its trained factor
-	r, m    []float32
+	recipe    Recipe
+	als       *als.Model
+	corrector *als.Corrector   // nil: none
+	content   *space.Space     // nil: the catalogue had nothing to embed
+	rows      map[string]int32 // item id → row
+	itemIDs   []string
+	foldAt    map[int32]int // row → place in r and m, for items young at training
+	r, m      []float32
 
-	trainedOn int64 // positive interactions it was trained on
+	trainedOn  int64 // positive interactions it was trained on
+	createTime time.Time
 }
 
 type storedModel struct {
-	ALS, Content []byte
-	ItemIDs      []string
-	FoldedRows   []int32
-	R, M         []byte // little-endian float32, one row of f per FoldedRows entry
-	TrainedOn    int64
+	Recipe                  []byte // JSON
+	ALS, Content, Corrector []byte
+	ItemIDs                 []string
+	FoldedRows              []int32
+	R, M                    []byte // little-endian float32, one row of f per FoldedRows entry
+	TrainedOn               int64
 }
 
 func (f *factorModel) dims() int { return f.als.Dims() }
 
-// keeps reports whether a row's trained factor is served.
-func (f *factorModel) keeps(row int32) bool {
-	_, folded := f.foldAt[row]
-	return !folded
+// trained returns the row of an item that had a positive in the training; false if there is none.
+func (f *factorModel) trained(itemID string) (int32, bool) {
+	row, ok := f.rows[itemID]
+	return row, ok && f.als.Trained(int(row))
 }
 
-// folded returns the served factor of a row that does not keep its trained one.
-func (f *factorModel) folded(row int32) (r, m []float32) {
-	at := f.foldAt[row] * f.dims()
-	return f.r[at : at+f.dims()], f.m[at : at+f.dims()]
+// folded returns the fold-in of a row that was young at training.
+func (f *factorModel) folded(row int32) (r, m []float32, ok bool) {
+	place, ok := f.foldAt[row]
+	if !ok {
+		return nil, nil, false
+	}
+	at := place * f.dims()
+	return f.r[at : at+f.dims()], f.m[at : at+f.dims()], true
 }
 
 // prior is μ of an item.
@@ -98,14 +107,21 @@ func encodeModel(f *factorModel) ([]byte, error) {
 		stored.FoldedRows[at] = row
 	}
 	var err error
+	if stored.Recipe, err = json.Marshal(f.recipe); err != nil {
+		return nil, err
+	}
 	if stored.ALS, err = f.als.MarshalBinary(); err != nil {
 		return nil, err
 	}
 	if f.content != nil {
-		stored.Content, err = f.content.MarshalBinary()
+		if stored.Content, err = f.content.MarshalBinary(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	if f.corrector != nil {
+		if stored.Corrector, err = f.corrector.MarshalBinary(); err != nil {
+			return nil, err
+		}
 	}
 	return encodeGob(stored)
 }
@@ -117,14 +133,10 @@ func decodeModel(b []byte) (*factorModel, error) {
 	}
 	f := &factorModel{itemIDs: stored.ItemIDs, trainedOn: stored.TrainedOn, rows: make(map[string]int32, len(stored.ItemIDs)),
 		foldAt: make(map[int32]int, len(stored.FoldedRows))}
-	var err error
-	if f.als, err = als.UnmarshalModel(stored.ALS); err != nil {
-		return nil, err
+	if err := json.Unmarshal(stored.Recipe, &f.recipe); err != nil {
+		return nil, fmt.Errorf("recipe: %w: %w", recsys.ErrCorrupt, err)
 	}
-	if len(stored.Content) > 0 {
-		f.content, err = space.Unmarshal(stored.Content)
-	}
-	if err != nil {
+	if err := f.decodeParts(stored); err != nil {
 		return nil, err
 	}
 	for row, id := range stored.ItemIDs {
@@ -137,10 +149,31 @@ func decodeModel(b []byte) (*factorModel, error) {
 	f.r, errR = vecmath.FromBytes(stored.R)
 	f.m, errM = vecmath.FromBytes(stored.M)
 	want := len(stored.FoldedRows) * f.als.Dims()
-	if errR != nil || errM != nil || len(f.r) != want || len(f.m) != want || len(stored.ItemIDs) != f.als.Items() || len(f.rows) != len(stored.ItemIDs) {
+	if errR != nil || errM != nil || len(f.r) != want || len(f.m) != want || len(f.rows) != len(stored.ItemIDs) {
 		return nil, fmt.Errorf("factor model: parts do not fit together: %w", recsys.ErrCorrupt)
 	}
 	return f, nil
+}
+
+// decodeParts reads the parts that have formats of their own.
+func (f *factorModel) decodeParts(stored storedModel) (err error) {
+	if f.als, err = als.UnmarshalModel(stored.ALS); err != nil {
+		return err
+	}
+	if len(stored.Content) > 0 {
+		if f.content, err = space.Unmarshal(stored.Content); err != nil {
+			return err
+		}
+	}
+	if len(stored.Corrector) > 0 {
+		if f.corrector, err = als.UnmarshalCorrector(stored.Corrector); err != nil {
+			return err
+		}
+	}
+	if len(stored.ItemIDs) != f.als.Items() || f.corrector != nil && f.corrector.Items() != f.als.Items() {
+		return fmt.Errorf("factor model: parts are of different catalogues: %w", recsys.ErrCorrupt)
+	}
+	return nil
 }
 
 func encodeGob(v any) ([]byte, error) {

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/seed-473295a7/vitrine/internal/rank"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
 // Recommend answers the items to show. It reads one State, writes nothing and never waits for
@@ -17,7 +19,10 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	if err != nil {
 		return Recommendations{}, fmt.Errorf("name the recommendation: %w", err)
 	}
-	out := Recommendations{RecommendationID: id.String(), Space: s.spaceID, Model: s.modelID}
+	out := Recommendations{RecommendationID: id.String(), Space: s.spaceID}
+	if s.model != nil {
+		out.Model = s.modelID
+	}
 	if q.ValidateOnly {
 		return out, nil
 	}
@@ -26,7 +31,7 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		return out, ctx.Err()
 	}
 	r := e.newRequest(s, q, prefs)
-	candidates := r.candidates(&out)
+	list := r.rank(&out)
 	switch {
 	case storeErr != nil:
 		e.log.Warn("history could not be read, answering without it", "error", storeErr)
@@ -34,13 +39,48 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	case s.registered == 0:
 		out.FallbackReason = FallbackEmptyCatalog
 	}
-	rank.Sort(candidates)
-	list := rank.Diversify(candidates, q.PageSize, q.Diversity, s.vector)
 	if len(list) < q.PageSize && out.FallbackReason == FallbackNone {
 		out.FallbackReason = FallbackExhausted
 	}
 	out.Items = r.present(list)
 	return out, nil
+}
+
+// Rank is Recommend for a history that is handed in instead of one that is stored: the same
+// code, for evaluations. What is in the history is not answered again.
+func (e *Engine) Rank(ctx context.Context, q recsys.RankQuery) ([]recsys.Ranked, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := e.state.Load()
+	r := e.newRequest(s, RecommendQuery{PageSize: q.K, Diversity: q.Diversity, Placement: q.Placement},
+		e.summarize(newestFirst(slices.Clone(q.History))))
+	if q.Only != nil {
+		for at, ch := range s.chunks {
+			for i, known := range ch.facts {
+				if known != nil && !q.Only(known.itemID) {
+					r.excluded.set(uint32(at*chunkSize + i))
+				}
+			}
+		}
+	}
+	var how Recommendations
+	list := r.rank(&how)
+	out := make([]recsys.Ranked, len(list))
+	for i, c := range list {
+		out[i] = recsys.Ranked{ItemID: s.facts(c.Item).itemID, Score: c.Parts.Score()}
+	}
+	return out, nil
+}
+
+// Vector returns an item's unit vector in the live space, a view that must not be written to;
+// nil if it has none.
+func (e *Engine) Vector(itemID string) []float32 {
+	number, ok := e.numbers.find(itemID)
+	if !ok {
+		return nil
+	}
+	return e.state.Load().vector(number)
 }
 
 // request is one Recommend under way.
@@ -55,6 +95,8 @@ type request struct {
 	context   []uint32 // registered context items
 	excluded  bitset
 	user      []float32                  // the folded-in factor; nil: none
+	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
+	known     float64                    // how well the user is known, 0..1
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
 }
 
@@ -62,10 +104,7 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *req
 	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
 		excluded: newBitset(len(s.chunks) * chunkSize)}
 	if s.model != nil {
-		r.gain = float32(r.placement.Gain)
-		if r.gain == 0 {
-			r.gain = float32(s.model.als.DefaultGain())
-		}
+		r.gain = float32(r.placement.gainOf(s.model.als))
 	}
 	for _, id := range q.ContextItemIDs {
 		if number, ok := e.numbers.find(id); ok && s.facts(number) != nil {
@@ -84,6 +123,13 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *req
 		}
 	}
 	return r
+}
+
+// rank orders the answer and says in out what ordered it.
+func (r *request) rank(out *Recommendations) []rank.Candidate {
+	candidates := r.candidates(out)
+	rank.Sort(candidates)
+	return rank.Diversify(candidates, r.q.PageSize, r.q.Diversity, r.s.vector)
 }
 
 // allowed reports whether an item may be in the answer.
@@ -133,7 +179,7 @@ func (r *request) why() FallbackReason {
 func (r *request) evidence() []preference {
 	var out []preference
 	for _, p := range r.prefs {
-		if _, _, ok := r.s.factor(p.item); ok && p.confidence > 0 {
+		if _, ok := r.s.factor(p.item); ok && p.confidence > 0 {
 			out = append(out, p)
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
@@ -47,8 +48,14 @@ func (e *Engine) MergeUsers(ctx context.Context, visitorID, userID string, reque
 	return n, err
 }
 
+// summarize is what interactions, newest first, amount to now.
+func (e *Engine) summarize(newestFirst []recsys.Interaction) []preference {
+	events := e.config.Recipe.Events
+	return events.summarize(newestFirst, events.cutoff(e.now()), e.numbers.number)
+}
+
 func (e *Engine) noteHistory(in recsys.Interaction) {
-	for _, p := range summarize([]recsys.Interaction{in}, e.config.Weights, e.numbers.number) {
+	for _, p := range e.config.Recipe.Events.summarize([]recsys.Interaction{in}, time.Time{}, e.numbers.number) {
 		e.history.note(in.Actor, p)
 	}
 }
@@ -68,7 +75,7 @@ func (e *Engine) preferences(ctx context.Context, actor recsys.Actor) ([]prefere
 		e.history.abandon(read)
 		return known, err
 	}
-	prefs := summarize(events, e.config.Weights, e.numbers.number)
+	prefs := e.summarize(events)
 	e.history.put(read, prefs)
 	return prefs, nil
 }

@@ -19,13 +19,16 @@ const chunkSize = 256
 //
 // An item is known inside the process by its number (see numbers); numbers outlive States.
 type State struct {
-	spaceID    recsys.SpaceID
-	space      *space.Space
-	modelID    recsys.ModelID
-	model      *factorModel // nil before the first training
-	index      ann.Index
-	chunks     []*chunk
-	registered int
+	spaceID     recsys.SpaceID
+	space       *space.Space
+	modelID     recsys.ModelID
+	model       *factorModel   // nil before the first training
+	corrections [][]correction // by chunk: the items the model's corrector covers
+	index       ann.Index
+	chunks      []*chunk
+	registered  int
+	paused      bool  // no training but on demand
+	exploredAt  int64 // when explore of all items was last brought up to date, Unix nanoseconds
 
 	catalogSeq     int64 // changes of other processes up to here are in
 	interactionSeq int64
@@ -36,15 +39,30 @@ type chunk struct {
 	from, until [chunkSize]int64 // when an item is shown, Unix nanoseconds; from > until: never
 	facts       [chunkSize]*facts
 	seq         [chunkSize]int64 // the change that last wrote or deleted the item
-	served      [chunkSize]bool  // r and m hold a factor of the live model
-	r, m        []float32        // served factor r + g·m, chunkSize × f each; nil while all are zero
+	served      [chunkSize]bool  // base, content and novelty hold a factor of the live model
+
+	base, content    []float32 // chunkSize × f each; nil while all are zero
+	novelty, explore []float32 // chunkSize each; nil while all are zero
 }
 
 // facts is what a response says of an item.
 type facts struct {
 	itemID, title string
 	createTime    time.Time
-	warmRow       int32 // the model row whose trained factor it keeps (r = v, m = 0); -1: none
+}
+
+// served is what an item is scored by in the factor space:
+//
+//	score = (1 + (g − 1)·explore) w·base
+//
+// content is the part of base that is due to what the item is; nil parts are zero. explore is
+// novelty, 1 for an item that nobody liked yet and 0 for one that is well known, times what time
+// has left of it. The gain lifts the whole factor: were it to lift the content alone, an item
+// would sink as likes take the place of content (poster pack, likes 0 → 16: recall in mixed
+// lists .30 → .21 instead of .30 → .35).
+type served struct {
+	base, content    []float32
+	novelty, explore float32
 }
 
 var never = [2]int64{math.MaxInt64, math.MinInt64}
@@ -102,21 +120,29 @@ func (s *State) seqOf(number uint32) int64 {
 	return 0
 }
 
-// factor returns the two parts of an item's served factor; ok is false if it has none, and a
-// nil part is zero. The slices belong to the State.
-func (s *State) factor(number uint32) (r, m []float32, ok bool) {
-	c := int(number / chunkSize)
-	if s.model == nil || c >= len(s.chunks) || !s.chunks[c].served[number%chunkSize] {
-		return nil, nil, false
+// factor returns an item's served factor; false if it has none. The slices belong to the State.
+func (s *State) factor(number uint32) (served, bool) {
+	at, i := int(number/chunkSize), int(number%chunkSize)
+	if s.model == nil || at >= len(s.chunks) || !s.chunks[at].served[i] {
+		return served{}, false
 	}
-	part := func(rows []float32) []float32 {
-		if rows == nil {
-			return nil
-		}
-		at := int(number%chunkSize) * s.model.dims()
-		return rows[at : at+s.model.dims()]
+	c, f := s.chunks[at], s.model.dims()
+	return served{base: rowOf(c.base, i, f), content: rowOf(c.content, i, f),
+		novelty: elementOf(c.novelty, i), explore: elementOf(c.explore, i)}, true
+}
+
+func rowOf(rows []float32, i, f int) []float32 {
+	if rows == nil {
+		return nil
 	}
-	return part(s.chunks[c].r), part(s.chunks[c].m), true
+	return rows[i*f : (i+1)*f]
+}
+
+func elementOf(values []float32, i int) float32 {
+	if values == nil {
+		return 0
+	}
+	return values[i]
 }
 
 // vector returns an item's unit vector, or nil if it has no embedding.
@@ -150,7 +176,8 @@ func (c *change) chunkOf(number uint32) (*chunk, int) {
 	}
 	if !c.copied[at] {
 		clone := *c.next.chunks[at]
-		clone.r, clone.m = slices.Clone(clone.r), slices.Clone(clone.m)
+		clone.base, clone.content = slices.Clone(clone.base), slices.Clone(clone.content)
+		clone.novelty, clone.explore = slices.Clone(clone.novelty), slices.Clone(clone.explore)
 		c.next.chunks[at] = &clone
 		c.copied[at] = true
 	}
@@ -168,15 +195,12 @@ func (c *change) newChunk() *chunk {
 // put registers or replaces an item. vector nil means that it has no embedding.
 func (c *change) put(number uint32, it *recsys.Item, seq int64, vector []float32) {
 	ch, i := c.chunkOf(number)
-	warmRow := int32(-1)
-	if before := ch.facts[i]; before == nil {
+	if ch.facts[i] == nil {
 		c.next.registered++
-	} else {
-		warmRow = before.warmRow
 	}
 	times := shown(it)
 	ch.from[i], ch.until[i], ch.seq[i] = times[0], times[1], seq
-	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime, warmRow: warmRow}
+	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime}
 	c.setVector(number, vector)
 }
 
@@ -198,24 +222,20 @@ func (c *change) setVector(number uint32, vector []float32) {
 	}
 }
 
-// setFactor sets the served factor of a registered item. warmRow is the model row whose trained
-// factor r is, -1 if it is a folded-in one; a nil part is zero.
-func (c *change) setFactor(number uint32, r, m []float32, warmRow int32) {
+// setFactor sets the served factor of a registered item.
+func (c *change) setFactor(number uint32, to served) {
 	ch, i := c.chunkOf(number)
 	f := c.next.model.dims()
-	ch.r = setRow(ch.r, r, i, f)
-	ch.m = setRow(ch.m, m, i, f)
+	ch.base = setRow(ch.base, to.base, i, f)
+	ch.content = setRow(ch.content, to.content, i, f)
+	ch.novelty = setRow(ch.novelty, []float32{to.novelty}, i, 1)
+	ch.explore = setRow(ch.explore, []float32{to.explore}, i, 1)
 	ch.served[i] = true
-	if known := ch.facts[i]; known.warmRow != warmRow {
-		updated := *known
-		updated.warmRow = warmRow
-		ch.facts[i] = &updated
-	}
 }
 
 func setRow(rows, row []float32, i, f int) []float32 {
 	if rows == nil {
-		if row == nil {
+		if allZero(row) {
 			return nil
 		}
 		rows = make([]float32, chunkSize*f)
@@ -226,6 +246,15 @@ func setRow(rows, row []float32, i, f int) []float32 {
 		copy(rows[i*f:(i+1)*f], row)
 	}
 	return rows
+}
+
+func allZero(row []float32) bool {
+	for _, v := range row {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // done applies the vectors to the index and returns the finished State.

@@ -126,8 +126,13 @@ type SpaceStore interface {
 type ModelStore interface {
 	// CreateModel stores a model, not yet active, and returns its id.
 	CreateModel(ctx context.Context, record recsys.ModelRecord) (recsys.ModelID, error)
-	// ActivateModel makes a model the live one; it takes a catalogue change number.
-	ActivateModel(ctx context.Context, model recsys.ModelID) error
+	// ActivateModel makes a model the live one; it takes a catalogue change number. pause sets or
+	// ends Head.TrainingPaused. ErrNotFound if there is no such model.
+	ActivateModel(ctx context.Context, model recsys.ModelID, pause bool) error
+	// Models lists all models, newest first.
+	Models(ctx context.Context) ([]recsys.ModelInfo, error)
+	// PruneModels deletes all models but the live one and the keep newest, and returns how many.
+	PruneModels(ctx context.Context, keep int) (int64, error)
 	// Lock takes a session advisory lock by name without waiting; ok is false when another
 	// session holds it. The lock is lost with the connection; release gives it back.
 	Lock(ctx context.Context, name string) (release func(), ok bool, err error)
@@ -136,8 +141,9 @@ type ModelStore interface {
 // ChangeStore feeds the live State.
 type ChangeStore interface {
 	// Load calls each for every item with its vector in the active space, ascending by item
-	// id, all in one REPEATABLE READ transaction with the Head it returns.
-	Load(ctx context.Context, each func(ItemRow) error) (Head, error)
+	// id, all in one REPEATABLE READ transaction with the Head it returns. halfLife is that of
+	// TypeCount.Recent.
+	Load(ctx context.Context, halfLife time.Duration, each func(ItemRow) error) (Head, error)
 	// Changes returns what happened after the two change numbers, read in one REPEATABLE READ
 	// transaction; Reload says that a whole Load is needed instead (another space or model,
 	// or more changes than is worth applying one by one).
@@ -155,6 +161,8 @@ type Head struct {
 	InteractionSeq int64
 	Space          *recsys.SpaceRecord // the live space; nil: none yet
 	Model          *recsys.ModelRecord // the live model; nil: none yet
+	TrainingPaused bool                // no training but on demand
+	Newest         time.Time           // of the newest interaction; zero: there is none
 	Counts         []TypeCount         // interactions by item, type and value, registered or not
 }
 
@@ -164,6 +172,8 @@ type TypeCount struct {
 	Type   recsys.InteractionType
 	Value  float64
 	Count  int64
+	First  time.Time // of the oldest
+	Recent float64   // Σ 2^(−age/halfLife), age counted back from Head.Newest; Count if halfLife is 0
 }
 
 // Changes is a stretch of the change log.

@@ -20,6 +20,9 @@ func (e *Engine) Sync(ctx context.Context) error {
 		return e.load(ctx)
 	}
 	if changes.CatalogSeq == s.catalogSeq && changes.InteractionSeq == s.interactionSeq {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.state.Store(e.age(e.state.Load()))
 		return nil
 	}
 	if err := e.syncItems(ctx, s, changes); err != nil {
@@ -28,7 +31,7 @@ func (e *Engine) Sync(ctx context.Context) error {
 	e.syncInteractions(s, changes)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	next := *e.state.Load()
+	next := *e.age(e.state.Load())
 	next.catalogSeq, next.interactionSeq = changes.CatalogSeq, changes.InteractionSeq
 	e.state.Store(&next)
 	return nil
@@ -59,10 +62,7 @@ func (e *Engine) syncItems(ctx context.Context, s *State, changes Changes) error
 func (e *Engine) syncInteractions(s *State, changes Changes) {
 	for _, in := range changes.Interactions {
 		e.noteHistory(in)
-		number := e.numbers.number(in.ItemID)
-		if e.positive(in.Type, in.Value) {
-			e.numbers.addPositives(number, 1)
-		}
+		e.numbers.add(e.numbers.number(in.ItemID), in.EventTime, e.positive(in.Type, in.Value))
 		if s.model != nil {
 			e.touched.add(in.ItemID)
 		}

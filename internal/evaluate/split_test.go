@@ -2,217 +2,333 @@ package evaluate
 
 import (
 	"errors"
-	"math/rand/v2"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
-// newDataset draws users with 0 to 29 positives; ids are not the row numbers.
-func newDataset(users, items int) Dataset {
-	random := rand.New(rand.NewPCG(1, 1))
-	var d Dataset
-	for i := range items {
-		d.ItemIDs = append(d.ItemIDs, uint64(1000+7*i))
-	}
-	for u := range users {
-		d.UserIDs = append(d.UserIDs, uint64(3*u+1))
-		row := []int32{}
-		for _, item := range random.Perm(items)[:random.IntN(30)] {
-			row = append(row, int32(item))
-		}
-		slices.Sort(row)
-		d.Positives = append(d.Positives, row)
-	}
-	return d
-}
-
 // The first users of the poster pack by hash, from an independent implementation.
 func TestUsersAreOrderedByHash(t *testing.T) {
 	t.Parallel()
-	var d Dataset
-	for id := uint64(1); id <= 610; id++ {
-		d.UserIDs = append(d.UserIDs, id)
+	likes := map[string][]string{}
+	for id := 1; id <= 610; id++ {
+		likes[fmt.Sprint(id)] = []string{"1"}
 	}
-	d.Positives = make([][]int32, len(d.UserIDs))
-	order := d.hashedUsers()
-	previous := uint64(0)
-	for _, row := range order {
-		if hash := Hash(1, d.UserIDs[row], 0); hash < previous {
-			t.Fatalf("user %d is out of order", d.UserIDs[row])
-		} else {
-			previous = hash
+	l := likesOf(t, []string{"1"}, likes)
+	known := []string{"430", "471", "47", "549", "62"}
+	var got []string
+	for _, fold := range l.userFolds() {
+		for _, u := range fold.test {
+			if slices.Contains(known, u.actor.ID) {
+				got = append(got, u.actor.ID)
+			}
 		}
 	}
-	known := map[uint64]bool{430: true, 471: true, 47: true, 549: true, 62: true}
-	var got []uint64
-	for _, row := range order {
-		if known[d.UserIDs[row]] {
-			got = append(got, d.UserIDs[row])
-		}
-	}
-	if diff := cmp.Diff([]uint64{430, 471, 47, 549, 62}, got); diff != "" {
+	if diff := cmp.Diff(known, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }
 
-func TestStrongSplitIsAPartition(t *testing.T) {
+// positivesIn counts the distinct items that a user likes among events.
+func positivesIn(events []recsys.Interaction, actor recsys.Actor) map[string]bool {
+	out := map[string]bool{}
+	for _, in := range events {
+		if in.Actor == actor && in.Type == recsys.Like {
+			out[in.ItemID] = true
+		}
+	}
+	return out
+}
+
+func TestNewUsersIsAPartition(t *testing.T) {
 	t.Parallel()
-	d := newDataset(103, 60)
-	folds := StrongSplit(d)
-	if len(folds) != 5 {
-		t.Fatalf("%d folds, want 5", len(folds))
+	l := randomLog(t, 120, 60, 30, DefaultLogConfig())
+	folds, err := NewUsers(l)
+	if err != nil {
+		t.Fatal(err)
 	}
-	tested := map[int]int{}
-	for k, fold := range folds {
-		if want := (k+1)*103/5 - k*103/5; len(fold.Test) != want || len(fold.Train) != 103-want {
-			t.Errorf("fold %d has %d test and %d training users, want %d and %d", k, len(fold.Test), len(fold.Train), want, 103-want)
-		}
-		if !slices.IsSorted(fold.Train) {
-			t.Errorf("fold %d: training users are not in order", k)
-		}
-		for _, c := range fold.Test {
-			tested[c.User]++
-			if slices.Contains(fold.Train, c.User) {
-				t.Errorf("fold %d trains on the user it tests", k)
+	all := l.WithAtLeast(5)
+	tested := map[string]int{}
+	for _, fold := range folds {
+		for _, c := range fold.Stages[0].Cases {
+			tested[c.Actor.ID]++
+			if len(positivesIn(fold.Train, c.Actor)) > 0 {
+				t.Errorf("%s trains on user %s, whom it asks about", fold.Name, c.Actor.ID)
 			}
-			checkCase(t, d, c)
+			n := len(c.Targets) + len(positivesIn(c.History, c.Actor))
+			if len(c.Targets) != max(1, n/5) {
+				t.Errorf("user %s of %d positives has %d targets", c.Actor.ID, n, len(c.Targets))
+			}
+			checkHashes(t, c)
 		}
 	}
-	for u := range d.UserIDs {
-		if tested[u] != 1 {
-			t.Errorf("user row %d is tested %d times, want once", u, tested[u])
+	if len(folds) != 5 || len(tested) != len(all.users) {
+		t.Errorf("%d folds ask about %d users, want 5 and %d", len(folds), len(tested), len(all.users))
+	}
+	for id, n := range tested {
+		if n != 1 {
+			t.Errorf("user %s is asked about %d times", id, n)
 		}
 	}
 }
 
-func checkCase(t *testing.T, d Dataset, c Case) {
+func checkHashes(t *testing.T, c Case) {
 	t.Helper()
-	n := len(d.Positives[c.User])
-	want := max(1, n/5)
-	if n == 0 {
-		want = 0
-	}
-	if len(c.Targets) != want {
-		t.Errorf("a user of %d positives has %d targets, want %d", n, len(c.Targets), want)
-	}
-	if diff := cmp.Diff(d.Positives[c.User], append([]int32{}, slices.Sorted(slices.Values(slices.Concat(c.Targets, c.FoldIn)))...)); diff != "" {
-		t.Errorf("targets and fold-in (-positives +got):\n%s", diff)
-	}
-	hash := func(i int32) uint64 { return Hash(2, d.UserIDs[c.User], d.ItemIDs[i]) }
+	hash := func(item string) uint64 { return Hash(2, numberOf(c.Actor.ID), numberOf(item)) }
 	for _, target := range c.Targets {
-		for _, item := range c.FoldIn {
+		for item := range positivesIn(c.History, c.Actor) {
 			if hash(target) >= hash(item) {
-				t.Errorf("target %d hashes above fold-in item %d", target, item)
+				t.Errorf("user %s: target %s hashes above known item %s", c.Actor.ID, target, item)
 			}
 		}
 	}
 }
 
-// A split is drawn from ids: where a user or an item stands in the data must not matter.
-func TestStrongSplitDoesNotDependOnRows(t *testing.T) {
+// A split is drawn from ids: in what order rows come must not matter.
+func TestSplitsDoNotDependOnTheOrderOfRows(t *testing.T) {
 	t.Parallel()
-	d := newDataset(50, 40)
-	moved := Dataset{ItemIDs: slices.Clone(d.ItemIDs), UserIDs: slices.Clone(d.UserIDs), Positives: slices.Clone(d.Positives)}
-	slices.Reverse(moved.UserIDs)
-	slices.Reverse(moved.Positives)
-	named := func(d Dataset) map[uint64][]uint64 {
-		out := map[uint64][]uint64{}
-		for k, fold := range StrongSplit(d) {
-			for _, c := range fold.Test {
-				out[d.UserIDs[c.User]] = append(out[d.UserIDs[c.User]], uint64(k))
-				for _, item := range c.Targets {
-					out[d.UserIDs[c.User]] = append(out[d.UserIDs[c.User]], d.ItemIDs[item])
+	catalog, rows := randomRows(300, 100, 80)
+	moved := slices.Clone(rows)
+	slices.Reverse(moved)
+	backwards := slices.Clone(catalog)
+	slices.Reverse(backwards)
+	for name, split := range map[string]func(*Log) ([]Fold, error){
+		"new users": NewUsers, "time": TimeSplit,
+		"cold items":     func(l *Log) ([]Fold, error) { return ColdItems(l, 5) },
+		"new user curve": func(l *Log) ([]Fold, error) { return NewUserCurve(l, 1, 4) },
+	} {
+		named := func(catalog []string, rows []recsys.Interaction) []string {
+			l, err := NewLog(catalog, rows, DefaultLogConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			folds, err := split(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, fold := range folds {
+				out = append(out, fmt.Sprint(fold.Name, fold.New, len(fold.Train)))
+				for _, stage := range fold.Stages {
+					for _, c := range stage.Cases {
+						slices.Sort(c.Targets)
+						out = append(out, fmt.Sprint(stage.Name, c.Actor, c.Targets, len(c.History)))
+					}
+				}
+			}
+			return out
+		}
+		if diff := cmp.Diff(named(catalog, rows), named(backwards, moved)); diff != "" {
+			t.Errorf("%s (-in order +reversed):\n%s", name, diff)
+		}
+	}
+}
+
+func TestTimeSplit(t *testing.T) {
+	t.Parallel()
+	l := randomLog(t, 150, 200, 90, DefaultLogConfig())
+	folds, err := TimeSplit(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fold := folds[0]
+	total, trained, last := l.Summary().Positives, 0, time.Time{}
+	for _, u := range l.users {
+		trained += len(positivesIn(fold.Train, u.actor))
+	}
+	for _, in := range fold.Train {
+		if in.EventTime.After(last) {
+			last = in.EventTime
+		}
+	}
+	if trained != 4*total/5 {
+		t.Errorf("%d of %d positives are trained on, want four fifths", trained, total)
+	}
+	for _, c := range fold.Stages[0].Cases {
+		before := len(positivesIn(fold.Train, c.Actor))
+		later := len(positivesIn(c.History, c.Actor)) - before + len(c.Targets)
+		if later < 10 || len(c.Targets) != later-later/2 {
+			t.Errorf("user %s has %d later positives and %d targets", c.Actor.ID, later, len(c.Targets))
+		}
+	}
+	for _, c := range fold.Stages[0].Cases {
+		newest := c.History[len(c.History)-1].EventTime
+		for _, u := range l.users {
+			for _, p := range u.positives {
+				if u.actor == c.Actor && slices.Contains(c.Targets, l.items[p.item]) && (p.time.Before(newest) || p.time.Before(last)) {
+					t.Errorf("user %s: a target of %v is asked after %v", c.Actor.ID, p.time, newest)
 				}
 			}
 		}
-		return out
-	}
-	if diff := cmp.Diff(named(d), named(moved)); diff != "" {
-		t.Errorf("fold and targets by user id (-rows in order +reversed):\n%s", diff)
 	}
 }
 
-func TestSplitCold(t *testing.T) {
+func TestColdItems(t *testing.T) {
 	t.Parallel()
-	d := newDataset(80, 63)
-	s := SplitCold(d)
-	cold := 0
-	for i := range d.ItemIDs {
-		if s.Cold[i] {
-			cold++
+	l := randomLog(t, 100, 63, 30, DefaultLogConfig())
+	folds, err := ColdItems(l, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, fold := range folds {
+		for _, id := range fold.New {
+			times[id]++
 		}
-		for j := range d.ItemIDs {
-			if s.Cold[i] && !s.Cold[j] && Hash(3, d.ItemIDs[i], 0) >= Hash(3, d.ItemIDs[j], 0) {
-				t.Errorf("cold item %d hashes above warm item %d", i, j)
+		only, all := fold.Stages[0], fold.Stages[1]
+		if len(only.Only) != len(fold.New) || all.Only != nil || len(only.Cases) != len(all.Cases) {
+			t.Errorf("%s: %d candidates for %d new items", fold.Name, len(only.Only), len(fold.New))
+		}
+		for k, c := range only.Cases {
+			for _, id := range c.Targets {
+				if !only.Only[id] {
+					t.Errorf("%s: target %s is not new", fold.Name, id)
+				}
+			}
+			checkHashes(t, all.Cases[k])
+		}
+	}
+	if len(times) != 63 {
+		t.Errorf("%d of 63 items are new once", len(times))
+	}
+	for id, n := range times {
+		if n != 1 {
+			t.Errorf("item %s is new %d times", id, n)
+		}
+	}
+	for _, a := range folds[0].New {
+		for _, b := range folds[1].New {
+			if Hash(3, numberOf(a), 0) >= Hash(3, numberOf(b), 0) {
+				t.Errorf("item %s of the first fold hashes above %s of the second", a, b)
 			}
 		}
 	}
-	if cold != 12 {
-		t.Errorf("%d of 63 items are cold, want 12", cold)
-	}
-	for u := range d.UserIDs {
-		checkColdUser(t, d, s, u)
-	}
 }
 
-func checkColdUser(t *testing.T, d Dataset, s ColdSplit, u int) {
-	t.Helper()
-	targets, rest := d.holdOut(u)
-	var train, cold []int32
-	for _, item := range rest {
-		if !s.Cold[item] {
-			train = append(train, item)
-		}
-	}
-	for _, item := range d.Positives[u] {
-		if s.Cold[item] {
-			cold = append(cold, item)
-		}
-	}
-	want := ColdSplit{Train: [][]int32{train}, ColdOnly: []Case{{u, train, cold}}, Mixed: []Case{{u, train, targets}}}
-	got := ColdSplit{Train: s.Train[u : u+1], ColdOnly: s.ColdOnly[u : u+1], Mixed: s.Mixed[u : u+1]}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("user row %d (-want +got):\n%s", u, diff)
-	}
-}
-
-func TestWithAtLeast(t *testing.T) {
+func TestNewUserCurve(t *testing.T) {
 	t.Parallel()
-	d := newDataset(60, 40)
-	got := d.WithAtLeast(5)
-	users, pairs := 0, 0
-	for u, row := range d.Positives {
-		if len(row) < 5 {
-			continue
-		}
-		if got.UserIDs[users] != d.UserIDs[u] || !slices.Equal(got.Positives[users], row) {
-			t.Errorf("user %d is not at row %d", d.UserIDs[u], users)
-		}
-		users++
-		pairs += len(row)
+	folds, err := NewUserCurve(randomLog(t, 200, 60, 30, DefaultLogConfig()), 1, 4, 16)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(got.UserIDs) != users || got.Len() != pairs || users == len(d.UserIDs) {
-		t.Errorf("%d users with %d positives are left of %d, want %d with %d", len(got.UserIDs), got.Len(), len(d.UserIDs), users, pairs)
+	counts := []int{1, 4, 16}
+	for s, stage := range folds[0].Stages {
+		full := folds[0].Stages[2]
+		for k, c := range stage.Cases {
+			known := positivesIn(c.History, c.Actor)
+			if len(known) > counts[s] {
+				t.Errorf("user %s knows %d items, want %d at most", c.Actor.ID, len(known), counts[s])
+			}
+			for id := range known {
+				if !positivesIn(full.Cases[k].History, c.Actor)[id] || c.Left[id] {
+					t.Errorf("item %s is known at %d and not later, or is left out as well", id, counts[s])
+				}
+			}
+		}
 	}
 }
 
-func TestDatasetValidate(t *testing.T) {
+func TestCurve(t *testing.T) {
 	t.Parallel()
-	if err := newDataset(20, 40).Validate(); err != nil {
-		t.Errorf("good data: %v", err)
+	folds, err := Curve(randomLog(t, 400, 40, 30, DefaultLogConfig()), 0, 2, 8)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, d := range map[string]Dataset{
-		"a row too few":  {UserIDs: []uint64{1, 2}, Positives: [][]int32{{}}},
-		"item too high":  {UserIDs: []uint64{1}, ItemIDs: []uint64{1}, Positives: [][]int32{{1}}},
-		"item negative":  {UserIDs: []uint64{1}, ItemIDs: []uint64{1}, Positives: [][]int32{{-1}}},
-		"the same twice": {UserIDs: []uint64{1}, ItemIDs: []uint64{1, 2, 3}, Positives: [][]int32{{2, 0, 2}}},
+	fold := folds[0]
+	if len(fold.Stages[0].Reveal) != 0 || len(fold.Stages[1].Reveal) == 0 || len(fold.Stages[2].Reveal) != 3*len(fold.Stages[1].Reveal) {
+		t.Errorf("stages reveal %d, %d and %d likes, want 0, 2 an item and 6 more",
+			len(fold.Stages[0].Reveal), len(fold.Stages[1].Reveal), len(fold.Stages[2].Reveal))
+	}
+	wanted := map[string]map[string]bool{}
+	for _, c := range fold.Stages[0].Cases {
+		for _, id := range c.Targets {
+			if wanted[id] == nil {
+				wanted[id] = map[string]bool{}
+			}
+			wanted[id][c.Actor.ID] = true
+			if c.Left[id] {
+				t.Errorf("item %s is a target of %s and out of the way", id, c.Actor.ID)
+			}
+		}
+	}
+	for _, in := range slices.Concat(fold.Stages[1].Reveal, fold.Stages[2].Reveal) {
+		for id := range wanted[in.ItemID] {
+			if Hash(4, numberOf(in.ItemID), numberOf(in.Actor.ID)) >= Hash(4, numberOf(in.ItemID), numberOf(id)) {
+				t.Errorf("item %s: revealed user %s hashes above target user %s", in.ItemID, in.Actor.ID, id)
+			}
+		}
+	}
+}
+
+// Too little to say anything is said, and no figure given.
+func TestTooLittleToEvaluate(t *testing.T) {
+	t.Parallel()
+	few := likesOf(t, []string{"a", "b", "c", "d", "e", "f"}, map[string][]string{"u": {"a", "b", "c", "d", "e", "f"}, "v": {"a", "b", "c", "d", "e"}})
+	for name, l := range map[string]*Log{"nothing": likesOf(t, nil, nil), "no users": likesOf(t, []string{"a"}, nil), "two users": few} {
+		for protocol, split := range map[string]func(*Log) ([]Fold, error){
+			"new users": NewUsers, "time": TimeSplit,
+			"cold items":     func(l *Log) ([]Fold, error) { return ColdItems(l, 1) },
+			"curve":          func(l *Log) ([]Fold, error) { return Curve(l, 0, 1) },
+			"new user curve": func(l *Log) ([]Fold, error) { return NewUserCurve(l, 1) },
+		} {
+			if _, err := split(l); !errors.Is(err, recsys.ErrInvalid) {
+				t.Errorf("%s, %s: error %v, want ErrInvalid", name, protocol, err)
+			}
+		}
+	}
+}
+
+// A leak is found wherever it is.
+func TestFoldCheckFindsLeaks(t *testing.T) {
+	t.Parallel()
+	at := func(user, item string) recsys.Interaction {
+		return recsys.Interaction{Actor: recsys.User(user), ItemID: item, Type: recsys.Like, EventTime: start}
+	}
+	sound := func() Fold {
+		return Fold{Name: "f", Train: []recsys.Interaction{at("u", "a"), at("v", "b")}, New: []string{"n"},
+			Stages: []Stage{{Cases: []Case{{Actor: recsys.User("u"), History: []recsys.Interaction{at("u", "a")}, Targets: []string{"b", "n"}}}}}}
+	}
+	if err := sound().Check(); err != nil {
+		t.Errorf("a sound fold: %v", err)
+	}
+	for name, spoil := range map[string]func(*Fold){
+		"target trained on":        func(f *Fold) { f.Train = append(f.Train, at("u", "b")) },
+		"target known":             func(f *Fold) { f.Stages[0].Cases[0].History = append(f.Stages[0].Cases[0].History, at("u", "n")) },
+		"new item in the training": func(f *Fold) { f.Train = append(f.Train, at("w", "n")) },
 	} {
-		if err := d.Validate(); !errors.Is(err, recsys.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		fold := sound()
+		spoil(&fold)
+		if err := fold.Check(); !errors.Is(err, recsys.ErrInvalid) {
+			t.Errorf("%s: error %v, want ErrInvalid", name, err)
 		}
+	}
+}
+
+func TestBinaryLog(t *testing.T) {
+	t.Parallel()
+	config := DefaultLogConfig()
+	config.Binary = true
+	rows := []recsys.Interaction{
+		{Actor: recsys.User("u"), ItemID: "a", Type: recsys.Rating, Value: 3, EventTime: start},
+		{Actor: recsys.User("u"), ItemID: "b", Type: recsys.Rating, Value: 4.5, EventTime: start.Add(2)},
+		{Actor: recsys.User("u"), ItemID: "b", Type: recsys.Purchase, EventTime: start.Add(1)},
+		{Actor: recsys.User("u"), ItemID: "gone", Type: recsys.Purchase, EventTime: start},
+		{Actor: recsys.User("u"), ItemID: "c", Type: recsys.Dislike, EventTime: start},
+	}
+	l, err := NewLog([]string{"a", "b", "c"}, rows, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []recsys.Interaction{{Actor: recsys.User("u"), ItemID: "b", Type: recsys.Like, EventTime: start.Add(1)}}
+	if diff := cmp.Diff(want, l.users[0].events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if _, err := NewLog([]string{"a", "a"}, nil, config); !errors.Is(err, recsys.ErrInvalid) {
+		t.Errorf("an item twice: error %v, want ErrInvalid", err)
 	}
 }

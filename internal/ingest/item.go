@@ -32,6 +32,8 @@ type ItemSource struct {
 	// embed.FS or (*os.Root).FS. At most one is set; none will do if no row names a picture.
 	Images  string
 	ImageFS fs.FS
+	// WithoutImages leaves pictures out: the image column is not read.
+	WithoutImages bool
 	// Kinds overrides what an attribute column is taken for; columns that the file lacks and
 	// kinds of 0 are passed over.
 	Kinds map[string]recsys.AttributeKind
@@ -63,6 +65,9 @@ func Items(ctx context.Context, source ItemSource, sink Sink, cfg Config) (Repor
 		return report, err
 	}
 	defer t.close()
+	if source.WithoutImages {
+		columns.image = -1
+	}
 	items := &itemReader{table: t, columns: columns, pictures: pictures, cfg: cfg}
 	send := func(ctx context.Context, writes []engine.Registration) []outcome {
 		answers := sink.RegisterItems(ctx, writes)

@@ -49,7 +49,7 @@ func surveyItems(ctx context.Context, source ItemSource, report *Report) (*itemC
 	if err != nil {
 		return nil, err
 	}
-	if pictured != 0 && source.ImageFS == nil && source.Images == "" {
+	if pictured != 0 && source.ImageFS == nil && source.Images == "" && !source.WithoutImages {
 		return nil, fmt.Errorf("%s: %w", t.name, recsys.Invalid(columnImage, "line %d names a picture, want the folder the paths start in", pictured))
 	}
 	columns.conclude()

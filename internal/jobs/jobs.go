@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/trial"
 )
 
 // Store wakes the change-log follower.
@@ -65,22 +66,84 @@ func FoldIn(e *engine.Engine) Job {
 	}}
 }
 
+// Trainer trains factor models through the gate.
+type Trainer struct {
+	Engine  *engine.Engine
+	Store   engine.Store
+	Encoder engine.Encoder
+	Config  engine.Config
+}
+
+// maxTrialItems and maxTrialInteractions bound what is copied into memory for a trial whose
+// outcome decides nothing, that of a recipe that is live already. 20,000 items of 1,500
+// dimensions take 250 MB beside what the engine holds, a million interactions 350 MB.
+const (
+	maxTrialItems        = 20_000
+	maxTrialInteractions = 500_000
+)
+
+// verdict tries the configured recipe beside the live one.
+func (t Trainer) verdict(ctx context.Context, live *engine.Recipe, progress engine.Progress) (engine.Verdict, error) {
+	size := t.Engine.Stats()
+	if large := size.Items > maxTrialItems || size.Positives > maxTrialInteractions; large && (live == nil || trial.SameRecipe(*live, t.Config.Recipe)) {
+		return engine.Verdict{Passed: true, Reason: "not tried: the recipe does not change, and the shop is too large to try it for the figures alone"}, nil
+	}
+	catalog, log, err := trial.FromStore(ctx, t.Store, t.Encoder)
+	if err != nil {
+		return engine.Verdict{}, err
+	}
+	return trial.Gate(ctx, catalog, log, t.Config, live, progress)
+}
+
+// Trained is the outcome of a training.
+type Trained struct {
+	FactorModel recsys.ModelID
+	Training    engine.Training
+	// Refused is the model of a new recipe that did not pass; 0: none was refused. FactorModel
+	// is then of the live recipe, or 0 if it was left as it is.
+	Refused recsys.ModelID
+}
+
+// Train trains by the configured recipe and lets the model live if the gate does. A recipe that is
+// refused is stored beside; the live recipe is then trained on what has happened since, if
+// keepUp says so.
+func (t Trainer) Train(ctx context.Context, keepUp bool, progress engine.Progress) (Trained, error) {
+	var live *engine.Recipe
+	if recipe, ok := t.Engine.LiveRecipe(); ok {
+		live = &recipe
+	}
+	verdict, err := t.verdict(ctx, live, progress)
+	if err != nil {
+		return Trained{}, err
+	}
+	var out Trained
+	id, run, err := t.Engine.TrainAs(ctx, engine.Order{Recipe: t.Config.Recipe, Verdict: &verdict, Activate: verdict.Passed}, progress)
+	if verdict.Passed || err != nil {
+		return Trained{FactorModel: id, Training: run}, err
+	}
+	out.Refused, out.Training = id, run
+	if keepUp {
+		out.FactorModel, _, err = t.Engine.TrainAs(ctx, engine.Order{Recipe: *live, Activate: true}, progress)
+	}
+	return out, err
+}
+
 // Train fits the embedding space and the factor model anew when enough has changed.
-func Train(e *engine.Engine, log *slog.Logger, period time.Duration) Job {
+func Train(t Trainer, log *slog.Logger, period time.Duration) Job {
 	silent := func(string, int, int) {}
 	return Job{Name: "train", Wait: Every(period), Run: func(ctx context.Context) error {
-		if e.SpaceIsStale() {
-			id, err := e.FitSpace(ctx, nil, silent)
+		if t.Engine.SpaceIsStale() {
+			id, err := t.Engine.FitSpace(ctx, nil, silent)
 			if err != nil {
 				return err
 			}
 			log.Info("embedding space fitted", "embedding_space", id.String())
 		}
-		if !e.TrainIsDue() {
+		if !t.Engine.TrainIsDue() {
 			return nil
 		}
 		start := time.Now()
-		id, run, err := e.Train(ctx, silent)
+		done, err := t.Train(ctx, true, silent)
 		if errors.Is(err, recsys.ErrInvalid) {
 			log.Info("not enough to train on yet", "reason", err)
 			return nil
@@ -88,8 +151,12 @@ func Train(e *engine.Engine, log *slog.Logger, period time.Duration) Job {
 		if err != nil {
 			return err
 		}
-		log.Info("factor model trained", "factor_model", id.String(), "items", run.Items, "users", run.Users,
-			"rows", run.Rows, "gain", run.Gain, "seconds", time.Since(start).Seconds())
+		run := done.Training
+		if done.Refused != 0 {
+			log.Warn("the configured recipe was refused, the live one goes on", "factor_model", done.Refused.String(), "reason", run.Verdict.Reason)
+		}
+		log.Info("factor model trained", "factor_model", done.FactorModel.String(), "items", run.Items, "users", run.Users,
+			"rows", run.Rows, "gain", run.Gain, "verdict", run.Verdict.Reason, "seconds", time.Since(start).Seconds())
 		return nil
 	}}
 }

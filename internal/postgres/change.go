@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,13 +54,14 @@ type heads struct {
 	catalogReload, interactionReload int64 // followers below these cannot catch up
 	space                            recsys.SpaceID
 	model                            recsys.ModelID
+	trainingPaused                   bool
 }
 
 func readHeads(ctx context.Context, tx pgx.Tx) (h heads, err error) {
 	err = tx.QueryRow(ctx, `SELECT c.seq, i.seq, c.reload_below, i.reload_below,
-			coalesce(s.active_space_id, 0), coalesce(s.active_model_id, 0)
+			coalesce(s.active_space_id, 0), coalesce(s.active_model_id, 0), s.training_paused
 		FROM change_counter c, change_counter i, setting s WHERE c.log = 'catalog' AND i.log = 'interaction'`).
-		Scan(&h.catalogSeq, &h.interactionSeq, &h.catalogReload, &h.interactionReload, &h.space, &h.model)
+		Scan(&h.catalogSeq, &h.interactionSeq, &h.catalogReload, &h.interactionReload, &h.space, &h.model, &h.trainingPaused)
 	return h, err
 }
 
@@ -75,20 +77,20 @@ func (s *Store) Heads(ctx context.Context) (catalogSeq, interactionSeq int64, er
 // Load calls each for every item with its vector in the live space, ascending by item id, all
 // in one REPEATABLE READ transaction with the Head it returns. Rows are streamed; each owns
 // what it was given. An error of each ends the load and is returned as it is.
-func (s *Store) Load(ctx context.Context, each func(engine.ItemRow) error) (head engine.Head, err error) {
+func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engine.ItemRow) error) (head engine.Head, err error) {
 	err = s.snapshot(ctx, "load the catalogue", func(tx pgx.Tx) error {
 		h, err := readHeads(ctx, tx)
 		if err != nil {
 			return err
 		}
-		head = engine.Head{CatalogSeq: h.catalogSeq, InteractionSeq: h.interactionSeq}
+		head = engine.Head{CatalogSeq: h.catalogSeq, InteractionSeq: h.interactionSeq, TrainingPaused: h.trainingPaused}
 		if head.Space, err = readSpace(ctx, tx, h.space); err != nil {
 			return err
 		}
 		if head.Model, err = readModel(ctx, tx, h.model); err != nil {
 			return err
 		}
-		if head.Counts, err = readCounts(ctx, tx); err != nil {
+		if head.Newest, head.Counts, err = readCounts(ctx, tx, halfLife); err != nil {
 			return err
 		}
 		return eachItem(ctx, tx, head.Space, each)
@@ -119,18 +121,29 @@ func eachItem(ctx context.Context, tx pgx.Tx, space *recsys.SpaceRecord, each fu
 	})
 }
 
-func readCounts(ctx context.Context, tx pgx.Tx) ([]engine.TypeCount, error) {
-	rows, err := tx.Query(ctx, `SELECT item_id, type, value, count(*) FROM interaction GROUP BY item_id, type, value`)
-	if err != nil {
-		return nil, err
+// readCounts counts interactions and weighs them by their age beside the newest one. The exponent
+// is bounded because PostgreSQL reports an underflow as an error.
+func readCounts(ctx context.Context, tx pgx.Tx, halfLife time.Duration) (newest time.Time, counts []engine.TypeCount, err error) {
+	var last *time.Time
+	if err := tx.QueryRow(ctx, `SELECT max(event_time) FROM interaction`).Scan(&last); err != nil || last == nil {
+		return time.Time{}, nil, err
 	}
-	var counts []engine.TypeCount
+	perSecond := 0.0
+	if halfLife > 0 {
+		perSecond = math.Ln2 / halfLife.Seconds()
+	}
+	rows, err := tx.Query(ctx, `SELECT item_id, type, value, count(*), min(event_time),
+			sum(exp(greatest($1::float8 * extract(epoch FROM event_time - $2)::float8, -300)))
+		FROM interaction GROUP BY item_id, type, value`, perSecond, *last)
+	if err != nil {
+		return time.Time{}, nil, err
+	}
 	var c engine.TypeCount
-	_, err = pgx.ForEachRow(rows, []any{&c.ItemID, &c.Type, &c.Value, &c.Count}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&c.ItemID, &c.Type, &c.Value, &c.Count, &c.First, &c.Recent}, func() error {
 		counts = append(counts, c)
 		return nil
 	})
-	return counts, err
+	return *last, counts, err
 }
 
 // Changes returns what happened after the two change numbers, read in one REPEATABLE READ

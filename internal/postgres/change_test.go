@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -22,7 +23,7 @@ import (
 func TestLoadAndChangesOfAnEmptyStore(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	head, err := b.Load(t.Context(), func(engine.ItemRow) error { return errors.New("an item") })
+	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return errors.New("an item") })
 	if diff := gocmp.Diff(engine.Head{}, head); diff != "" || err != nil {
 		t.Errorf("head (want, got):\n%s%v", diff, err)
 	}
@@ -125,7 +126,7 @@ func TestChangesAskForALoadWhenThereAreMany(t *testing.T) {
 type replica struct {
 	catalogSeq, interactionSeq int64
 	items                      map[string]engine.ItemRow
-	counts                     map[engine.TypeCount]int64 // key without Count
+	counts                     map[engine.TypeCount]int64 // key: item, type and value alone
 	applied                    map[string]int             // arrivals by interaction
 }
 
@@ -138,7 +139,7 @@ func load(t *testing.T, s *postgres.Store) *replica {
 	t.Helper()
 	r := &replica{items: make(map[string]engine.ItemRow), counts: make(map[engine.TypeCount]int64), applied: make(map[string]int)}
 	last := ""
-	head, err := s.Load(t.Context(), func(row engine.ItemRow) error {
+	head, err := s.Load(t.Context(), 0, func(row engine.ItemRow) error {
 		if row.Item.ItemID <= last {
 			t.Errorf("item %q comes after %q", row.Item.ItemID, last)
 		}
@@ -151,9 +152,7 @@ func load(t *testing.T, s *postgres.Store) *replica {
 	}
 	r.catalogSeq, r.interactionSeq = head.CatalogSeq, head.InteractionSeq
 	for _, c := range head.Counts {
-		n := c.Count
-		c.Count = 0
-		r.counts[c] += n
+		r.counts[engine.TypeCount{ItemID: c.ItemID, Type: c.Type, Value: c.Value}] += c.Count
 	}
 	return r
 }
@@ -326,7 +325,7 @@ func TestLoadIsOneSnapshot(t *testing.T) {
 	}
 	for range 30 {
 		seqs := make(map[string]int64)
-		head, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+		head, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
 			seqs[row.Item.ItemID] = row.Seq
 			return nil
 		})
@@ -345,6 +344,44 @@ func TestLoadIsOneSnapshot(t *testing.T) {
 	wg.Wait()
 }
 
+// Counts fade by their age beside the newest interaction, however long ago, and say when it began.
+func TestLoadWeighsCountsByAge(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var writes []engine.InteractionWrite
+	for _, minute := range []int{0, 60, 120, 1 << 24} { // the last is 32 years later
+		writes = append(writes, engine.InteractionWrite{Interaction: view(recsys.User("u"), "a", minute)})
+	}
+	writes = append(writes, engine.InteractionWrite{Interaction: view(recsys.User("u"), "b", 1<<24)})
+	load := func(halfLife time.Duration) (time.Time, map[string]engine.TypeCount) {
+		head, err := b.Load(t.Context(), halfLife, func(engine.ItemRow) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		byItem := make(map[string]engine.TypeCount)
+		for _, c := range head.Counts {
+			byItem[c.ItemID] = c
+		}
+		return head.Newest, byItem
+	}
+	if _, err := b.PutInteractions(t.Context(), writes[:3]); err != nil {
+		t.Fatal(err)
+	}
+	newest, counts := load(time.Hour)
+	if c := counts["a"]; !newest.Equal(noon.Add(2*time.Hour)) || c.Count != 3 || !c.First.Equal(noon) || math.Abs(c.Recent-1.75) > 1e-9 {
+		t.Errorf("newest %v, %+v; want 1 + 1/2 + 1/4 at 14:00", newest, c)
+	}
+	if _, err := b.PutInteractions(t.Context(), writes[3:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, counts = load(time.Hour); math.Abs(counts["a"].Recent-1) > 1e-9 || math.Abs(counts["b"].Recent-1) > 1e-9 {
+		t.Errorf("%+v, want what is 30 years old to have no weight", counts)
+	}
+	if _, counts = load(0); counts["a"].Recent != 4 {
+		t.Errorf("%+v, want nothing to fade without a half-life", counts)
+	}
+}
+
 func TestLoadReportsACorruptItem(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -361,17 +398,17 @@ func TestLoadReportsACorruptItem(t *testing.T) {
 		if _, err := b.raw.Exec(t.Context(), spoil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Load(t.Context(), func(engine.ItemRow) error { return nil }); !errors.Is(err, recsys.ErrCorrupt) {
+		if _, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil }); !errors.Is(err, recsys.ErrCorrupt) {
 			t.Errorf("after %s: %v", spoil, err)
 		}
 	}
 	stop := errors.New("enough")
 	put(t, b.Store, w)
-	if _, err := b.Load(t.Context(), func(engine.ItemRow) error { return stop }); err != stop {
+	if _, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return stop }); err != stop {
 		t.Errorf("error of the callback: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := b.Load(ctx, func(engine.ItemRow) error { cancel(); return ctx.Err() }); !errors.Is(err, context.Canceled) {
+	if _, err := b.Load(ctx, 0, func(engine.ItemRow) error { cancel(); return ctx.Err() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
@@ -48,9 +50,9 @@ func readModel(ctx context.Context, tx pgx.Tx, id recsys.ModelID) (*recsys.Model
 	return &r, nil
 }
 
-// ActivateModel makes a model the live one; it takes a catalogue change number. ErrNotFound if
-// there is no such model.
-func (s *Store) ActivateModel(ctx context.Context, model recsys.ModelID) error {
+// ActivateModel makes a model the live one and pauses automatic training or ends the pause; it
+// takes a catalogue change number. ErrNotFound if there is no such model.
+func (s *Store) ActivateModel(ctx context.Context, model recsys.ModelID, pause bool) error {
 	return s.write(ctx, writing{"activate a factor model", catalogLog, true}, func(tx pgx.Tx, _ bool) error {
 		seq, _, err := nextNumber(ctx, tx, catalogLog)
 		if err != nil {
@@ -63,9 +65,48 @@ func (s *Store) ActivateModel(ctx context.Context, model recsys.ModelID) error {
 		if tag.RowsAffected() == 0 {
 			return fmt.Errorf("%v: %w", model, recsys.ErrNotFound)
 		}
-		if _, err := tx.Exec(ctx, `UPDATE setting SET active_model_id = $1`, model); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE setting SET active_model_id = $1, training_paused = $2`, model, pause); err != nil {
 			return err
 		}
 		return logCatalogChange(ctx, tx, modelActivated, fmt.Sprint(int64(model)), seq)
 	})
+}
+
+// Models lists all factor models, newest first, without their contents.
+func (s *Store) Models(ctx context.Context) (models []recsys.ModelInfo, err error) {
+	err = s.read(ctx, "list factor models", func(conn *pgxpool.Conn) error {
+		models = nil
+		rows, err := conn.Query(ctx, `SELECT m.model_id, m.parameters, m.catalog_seq, m.interaction_seq, octet_length(m.model),
+				m.create_time, m.activate_time, m.model_id IS NOT DISTINCT FROM s.active_model_id
+			FROM factor_model m, setting s ORDER BY m.model_id DESC`)
+		if err != nil {
+			return err
+		}
+		var m recsys.ModelInfo
+		var activated *time.Time
+		_, err = pgx.ForEachRow(rows, []any{&m.ID, &m.Parameters, &m.CatalogSeq, &m.InteractionSeq, &m.Bytes, &m.CreateTime, &activated, &m.Live}, func() error {
+			m.ActivateTime = time.Time{}
+			if activated != nil {
+				m.ActivateTime = activated.UTC()
+			}
+			m.CreateTime = m.CreateTime.UTC()
+			models = append(models, m)
+			m.Parameters = nil // the next scan must not write into it
+			return nil
+		})
+		return err
+	})
+	return models, err
+}
+
+// PruneModels deletes all factor models but the live one and the keep newest, and returns how
+// many. Followers need not know: what is live stays.
+func (s *Store) PruneModels(ctx context.Context, keep int) (deleted int64, err error) {
+	err = s.write(ctx, writing{"prune factor models", catalogLog, true}, func(tx pgx.Tx, _ bool) error {
+		tag, err := tx.Exec(ctx, `DELETE FROM factor_model WHERE model_id NOT IN (SELECT model_id FROM factor_model ORDER BY model_id DESC LIMIT $1)
+			AND model_id IS DISTINCT FROM (SELECT active_model_id FROM setting)`, keep)
+		deleted = tag.RowsAffected()
+		return err
+	})
+	return deleted, err
 }

@@ -23,7 +23,7 @@ import (
 func (b *bundle) vectors(t *testing.T) map[string][]float32 {
 	t.Helper()
 	got := make(map[string][]float32)
-	_, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+	_, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
 		got[row.Item.ItemID] = row.Vector
 		return nil
 	})
@@ -81,7 +81,7 @@ func TestSpaceLifecycle(t *testing.T) {
 	if diff := cmp.Diff(map[string][]float32{"old": {1, 2}, "bare": nil, "fresh": {7, 8}}, b.vectors(t)); diff != "" {
 		t.Errorf("the live space after (want, got):\n%s", diff)
 	}
-	head, err := b.Load(t.Context(), func(engine.ItemRow) error { return nil })
+	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func exchange(t *testing.T, b *bundle) recsys.SpaceID {
 	}
 	var ids []string
 	var vectors [][]float32
-	head, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+	head, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
 		ids, vectors = append(ids, row.Item.ItemID), append(vectors, embedded(id, row.Item))
 		return nil
 	})
@@ -179,7 +179,7 @@ func exchange(t *testing.T, b *bundle) recsys.SpaceID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := b.Load(t.Context(), func(row engine.ItemRow) error {
+	after, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
 		if want := embedded(id, row.Item); row.Vector != nil && !slices.Equal(want, row.Vector) {
 			t.Errorf("item %s has the vector %v, want %v or none", row.Item.ItemID, row.Vector, want)
 		}
@@ -231,7 +231,7 @@ func TestModels(t *testing.T) {
 	if _, err := b.CreateModel(t.Context(), recsys.ModelRecord{Parameters: []byte("{")}); !errors.Is(err, recsys.ErrInvalid) {
 		t.Errorf("parameters that are no JSON: %v", err)
 	}
-	if err := b.ActivateModel(t.Context(), 1); !errors.Is(err, recsys.ErrNotFound) {
+	if err := b.ActivateModel(t.Context(), 1, false); !errors.Is(err, recsys.ErrNotFound) {
 		t.Errorf("activate no model: %v", err)
 	}
 	bare, err := b.CreateModel(t.Context(), recsys.ModelRecord{})
@@ -245,11 +245,11 @@ func TestModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, active := range []recsys.ModelID{bare, id} {
-		if err := b.ActivateModel(t.Context(), active); err != nil {
+		if err := b.ActivateModel(t.Context(), active, false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	head, err := b.Load(t.Context(), func(engine.ItemRow) error { return nil })
+	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,5 +270,51 @@ func TestModels(t *testing.T) {
 	}
 	if changes, err := b.Changes(t.Context(), 0, bare, 1, 0); err != nil || !changes.Reload {
 		t.Errorf("a follower with the model before: %+v, %v", changes, err)
+	}
+}
+
+func TestModelsAreListedAndPruned(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if models, err := b.Models(t.Context()); err != nil || len(models) != 0 {
+		t.Errorf("an empty store lists %v, %v", models, err)
+	}
+	var ids []recsys.ModelID
+	for n := range 5 {
+		id, err := b.CreateModel(t.Context(), recsys.ModelRecord{Model: make([]byte, 10*n), Parameters: fmt.Appendf(nil, `{"n": %d}`, n), CatalogSeq: int64(n), InteractionSeq: int64(2 * n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := b.ActivateModel(t.Context(), ids[1], true); err != nil {
+		t.Fatal(err)
+	}
+	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })
+	if err != nil || !head.TrainingPaused || head.Model.ID != ids[1] {
+		t.Errorf("paused %v, model %v, %v", head.TrainingPaused, head.Model, err)
+	}
+	models, err := b.Models(t.Context())
+	if err != nil || len(models) != 5 {
+		t.Fatalf("%d models, %v", len(models), err)
+	}
+	for k, m := range models {
+		n := 4 - k
+		if m.ID != ids[n] || string(m.Parameters) != fmt.Sprintf(`{"n": %d}`, n) || m.Bytes != int64(10*n) || m.CatalogSeq != int64(n) || m.InteractionSeq != int64(2*n) ||
+			m.Live != (n == 1) || m.ActivateTime.IsZero() == (n == 1) || m.CreateTime.IsZero() {
+			t.Errorf("model %d is listed as %+v", n, m)
+		}
+	}
+	if n, err := b.PruneModels(t.Context(), 2); err != nil || n != 2 {
+		t.Errorf("%d models are pruned, %v; want 2", n, err)
+	}
+	if models, err = b.Models(t.Context()); err != nil || len(models) != 3 || models[2].ID != ids[1] {
+		t.Errorf("left are %+v, %v; want the two newest and the live one", models, err)
+	}
+	if err := b.ActivateModel(t.Context(), ids[4], false); err != nil {
+		t.Fatal(err)
+	}
+	if head, err = b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil }); err != nil || head.TrainingPaused {
+		t.Errorf("still paused: %v, %v", head.TrainingPaused, err)
 	}
 }

@@ -1,6 +1,7 @@
 package recsys
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -68,17 +69,46 @@ type Interaction struct {
 
 // Weights says how much each interaction counts: confidence a and target p of algorithms §2.
 //
-// Ratings map 1..5 through Rating, linear between; below 1 counts as 1.
+// Ratings map 1..5 through Rating, linear between; below 1 counts as 1. Ratings up to
+// DislikeRatings count as a dislike instead; 0, the default, makes none a dislike.
 type Weights struct {
-	View, Like, AddToCart, Purchase float64
-	Rating                          [5]float64
-	Dislike                         float64
+	View           float64    `json:"view" yaml:"view"`
+	Like           float64    `json:"like" yaml:"like"`
+	AddToCart      float64    `json:"add_to_cart" yaml:"add_to_cart"`
+	Purchase       float64    `json:"purchase" yaml:"purchase"`
+	Rating         [5]float64 `json:"rating" yaml:"rating,flow"`
+	Dislike        float64    `json:"dislike" yaml:"dislike"`
+	DislikeRatings float64    `json:"dislike_ratings" yaml:"dislike_ratings"`
 }
 
 // DefaultWeights returns the weights measured on MovieLens ratings (1–5 → 0/0/.3/1/1.3 beat
 // binary ≥ 4); a like counts as a 4, a purchase as a 5, a view as a 3.
+//
+// Ratings of 1 and 2 as dislikes were measured too: NDCG@100 on new users with everything rated
+// left out, MovieLens 100K .539 against .545, poster pack .412 against .411. They stay silent.
 func DefaultWeights() Weights {
 	return Weights{View: .3, Like: 1, AddToCart: 1, Purchase: 1.3, Rating: [5]float64{0, 0, .3, 1, 1.3}, Dislike: .5}
+}
+
+// Validate reports every fault: weights are 0 to 1000, DislikeRatings is 0 to 5.
+func (w Weights) Validate() error {
+	var faults []error
+	within := func(field string, value, most float64) {
+		if !(value >= 0 && value <= most) {
+			faults = append(faults, Invalid(field, "is %v, want 0 to %v", value, most))
+		}
+	}
+	const most = 1000 // far beyond sense, and far from where float32 sums would end
+	within("view", w.View, most)
+	within("like", w.Like, most)
+	within("add_to_cart", w.AddToCart, most)
+	within("purchase", w.Purchase, most)
+	within("dislike", w.Dislike, most)
+	for i, a := range w.Rating {
+		within(fmt.Sprintf("rating[%d]", i), a, most)
+	}
+	within("dislike_ratings", w.DislikeRatings, 5)
+	return errors.Join(faults...)
 }
 
 // Of returns confidence and target of an interaction. Confidence 0 means it carries no
@@ -94,6 +124,9 @@ func (w Weights) Of(t InteractionType, value float64) (confidence, target float6
 	case Purchase:
 		return w.Purchase, 1
 	case Rating:
+		if w.DislikeRatings > 0 && value <= w.DislikeRatings {
+			return w.Dislike, 0
+		}
 		return w.rating(value), 1
 	case Dislike:
 		return w.Dislike, 0
@@ -111,4 +144,19 @@ func (w Weights) rating(value float64) float64 {
 	low := int(value)
 	fraction := value - float64(low)
 	return w.Rating[low-1]*(1-fraction) + w.Rating[low]*fraction
+}
+
+// RankQuery asks for the best items for somebody, known by what they did.
+type RankQuery struct {
+	History   []Interaction            // oldest first
+	K         int                      // how many
+	Only      func(itemID string) bool // items that may be answered; nil: all
+	Diversity float64                  // 0..1
+	Placement string                   // whose dials apply
+}
+
+// Ranked is an item of a ranked list.
+type Ranked struct {
+	ItemID string
+	Score  float64
 }

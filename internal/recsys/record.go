@@ -55,3 +55,15 @@ type RequestID struct {
 
 // IsZero reports whether the request is unnamed.
 func (r RequestID) IsZero() bool { return r.ID == [16]byte{} }
+
+// ModelInfo describes a stored factor model without its contents.
+type ModelInfo struct {
+	ID             ModelID
+	Parameters     []byte // JSON, as in ModelRecord
+	CatalogSeq     int64
+	InteractionSeq int64
+	Bytes          int64 // of Model
+	CreateTime     time.Time
+	ActivateTime   time.Time // when it last went live; zero: never
+	Live           bool
+}

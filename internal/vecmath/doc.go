@@ -1,5 +1,5 @@
 // Package vecmath holds the float32 kernels under every similarity, every factor
-// and every scan: Dot, Axpy, DotRows, DotAt, norms, the stored byte form and TopK; and
+// and every scan: Dot, Axpy, DotRows, AddRows, DotAt, norms, the stored byte form and TopK; and
 // codes, vectors in a byte an element, with the same scans over those.
 //
 // It knows nothing of items, users or spaces, allocates nothing unless it says so,

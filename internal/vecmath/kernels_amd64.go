@@ -37,3 +37,6 @@ func dotCodesAtVNNI(signed, codes []uint8, scale []float32, bias int32, ids []ui
 
 //go:noescape
 func prefetch(p *uint32)
+
+//go:noescape
+func addRowsAVX2(c, rows, y []float32)

@@ -11,6 +11,7 @@ const (
 func dotAVX2(a, b []float32) float32         { return dotPlain(a, b) }
 func axpyAVX2(alpha float32, x, y []float32) { axpyPlain(alpha, x, y) }
 func dotRowsAVX2(q, rows, out []float32)     { dotRowsPlain(q, rows, out) }
+func addRowsAVX2(c, rows, y []float32)       { addRowsPlain(c, rows, y) }
 
 func dotAtAVX2(q, rows []float32, ids []uint32, out []float32) { dotAtPlain(q, rows, ids, out) }
 

@@ -60,3 +60,9 @@ func dotCodesAtPlain(signed, codes []uint8, scale []float32, bias int32, ids []u
 		out[i] = float32(dotCodePlain(signed, codes[int(id)*len(signed):])-bias) * scale[id]
 	}
 }
+
+func addRowsPlain(c, rows, y []float32) {
+	for k, alpha := range c {
+		axpyPlain(alpha, rows[k*len(y):(k+1)*len(y)], y)
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-473295a7/vitrine/internal/engine"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+)
+
+func modelCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "model",
+		Usage: "list factor models, make another one live, roll back",
+		Commands: []*cli.Command{
+			{Name: "list", Usage: "list the stored factor models, newest first", Action: withApp(listModels)},
+			{Name: "activate", Usage: "make a stored factor model the live one", ArgsUsage: "MODEL", Action: withApp(activateModel)},
+			{Name: "rollback", Usage: "make the factor model that was live before live again, and pause automatic training", Action: withApp(rollBack)},
+		},
+	}
+}
+
+// withApp runs an action on an open app.
+func withApp(action func(ctx context.Context, cmd *cli.Command, a *app) error) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) (err error) {
+		a, err := openApp(ctx, cmd, cmd.String("data-dir"))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, a.close()) }()
+		return action(ctx, cmd, a)
+	}
+}
+
+// listedModel is a factor model as it is printed.
+type listedModel struct {
+	FactorModel  string          `json:"factor_model"`
+	Live         bool            `json:"live"`
+	CreateTime   time.Time       `json:"create_time"`
+	ActivateTime *time.Time      `json:"activate_time,omitempty"`
+	CatalogSeq   int64           `json:"catalog_seq"`
+	Interactions int64           `json:"interaction_seq"`
+	Bytes        int64           `json:"bytes"`
+	Training     engine.Training `json:"training"`
+}
+
+func listModels(ctx context.Context, cmd *cli.Command, a *app) error {
+	versions, err := a.engine.Models(ctx)
+	if err != nil {
+		return err
+	}
+	list := make([]listedModel, len(versions))
+	for i, v := range versions {
+		list[i] = listedModel{FactorModel: v.ID.String(), Live: v.Live, CreateTime: v.CreateTime, CatalogSeq: v.CatalogSeq,
+			Interactions: v.InteractionSeq, Bytes: v.Bytes, Training: v.Training}
+		if !v.ActivateTime.IsZero() {
+			list[i].ActivateTime = &v.ActivateTime
+		}
+	}
+	return printResult(cmd, list, "%s", modelTable(list))
+}
+
+func modelTable(list []listedModel) string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "model\tlive\ttrained\titems\tusers\tpairs\tNDCG@100\tverdict")
+	for _, m := range list {
+		live, ndcg, reason := "", "", ""
+		if m.Live {
+			live = "live"
+		}
+		if v := m.Training.Verdict; v != nil {
+			reason = v.Reason
+			if v.New != nil {
+				ndcg = fmt.Sprintf("%.4f ± %.4f", v.New.NDCG100.Mean, v.New.NDCG100.StdErr)
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", m.FactorModel, live, m.CreateTime.Local().Format("2006-01-02 15:04"),
+			m.Training.Items, m.Training.Users, m.Training.Rows, ndcg, reason)
+	}
+	t.Flush() // to a strings.Builder, which never fails
+	return b.String()
+}
+
+func activateModel(ctx context.Context, cmd *cli.Command, a *app) error {
+	name := cmd.Args().First()
+	number, err := strconv.ParseInt(strings.TrimPrefix(name, "model-"), 10, 64)
+	if err != nil || cmd.Args().Len() != 1 {
+		return fmt.Errorf("model activate: %q: want the name of one model, such as model-7: %w", name, recsys.ErrInvalid)
+	}
+	if err := a.engine.ActivateModel(ctx, recsys.ModelID(number)); err != nil {
+		return err
+	}
+	return printResult(cmd, map[string]string{"factor_model": name}, "%s is live\n", recsys.ModelID(number))
+}
+
+func rollBack(ctx context.Context, cmd *cli.Command, a *app) error {
+	id, err := a.engine.RollBack(ctx)
+	if err != nil {
+		return err
+	}
+	return printResult(cmd, map[string]any{"factor_model": id.String(), "training_paused": true},
+		"%s is live again; automatic training waits until you run vitrine train or vitrine model activate\n", id)
+}

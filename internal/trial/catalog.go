@@ -1,0 +1,77 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/seed-473295a7/vitrine/internal/engine"
+	"github.com/seed-473295a7/vitrine/internal/ingest"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
+)
+
+// All returns the interactions in the order of arrival.
+func (s *Store) All() []recsys.Interaction {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.interactions
+}
+
+// FromStore copies what trials need out of a shop's store.
+func FromStore(ctx context.Context, from engine.Store, encoder engine.Encoder) (Catalog, []recsys.Interaction, error) {
+	store, err := Copy(ctx, from, encoder.Name())
+	if err != nil {
+		return Catalog{}, nil, err
+	}
+	var log []recsys.Interaction
+	same := make(map[string]string) // ids are many times fewer than interactions
+	_, err = from.Interactions(ctx, engine.InteractionFilter{}, func(in recsys.Interaction) error {
+		in.Actor.ID, in.ItemID, in.RecommendationID = intern(same, in.Actor.ID), intern(same, in.ItemID), ""
+		log = append(log, in)
+		return ctx.Err()
+	})
+	if err != nil {
+		return Catalog{}, nil, fmt.Errorf("copy interactions: %w", err)
+	}
+	return Catalog{Store: store, EncoderName: encoder.Name(), EncoderDims: encoder.Dims()}, log, nil
+}
+
+func intern(same map[string]string, id string) string {
+	if known, ok := same[id]; ok {
+		return known
+	}
+	same[id] = id
+	return id
+}
+
+// Files are CSV files as vitrine import reads them.
+type Files struct {
+	Items, Interactions string
+	Images              string // folder that image paths start from; empty: pictures are left out
+}
+
+// FromFiles imports files into memory through the engine. The reports tell the rows that were at
+// fault and left out, as those of vitrine import.
+func FromFiles(ctx context.Context, files Files, config engine.Config, encoder engine.Encoder, progress engine.Progress) (Catalog, [2]ingest.Report, error) {
+	var reports [2]ingest.Report
+	catalog := Catalog{Store: NewStore(), EncoderName: encoder.Name(), EncoderDims: encoder.Dims()}
+	e, err := engine.New(config, engine.Deps{Store: catalog.Store, Encoder: encoder, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		return Catalog{}, reports, err
+	}
+	if err := e.Load(ctx); err != nil {
+		return Catalog{}, reports, err
+	}
+	settings := ingest.DefaultConfig()
+	settings.Progress = func(done, total int64) { progress("read items", int(done), int(total)) }
+	source := ingest.ItemSource{Table: ingest.File(files.Items), Images: files.Images, WithoutImages: files.Images == ""}
+	if reports[0], err = ingest.Items(ctx, source, e, settings); err != nil {
+		return Catalog{}, reports, fmt.Errorf("read items: %w", err)
+	}
+	settings.Progress = func(done, total int64) { progress("read interactions", int(done), int(total)) }
+	if reports[1], err = ingest.Interactions(ctx, ingest.File(files.Interactions), e, settings); err != nil {
+		return Catalog{}, reports, fmt.Errorf("read interactions: %w", err)
+	}
+	return catalog, reports, nil
+}
