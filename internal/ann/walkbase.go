@@ -19,8 +19,7 @@ func (x *hnsw) walk(s *search, allowed func(item uint32) bool) bool {
 	}
 	share, items := x.share(allowed), float64(len(x.base.items))
 	ef, visited := x.effort(s.lower.K())
-	narrow := share < scanBelow || allowed != nil && share*items < scanBelowItems
-	if !x.config.walkAlways && (narrow || !x.pays(visited/share, s.lower.K())) {
+	if !x.config.walkAlways && (share < scanBelow || share*items < scanBelowItems && allowed != nil || !x.pays(visited/share)) {
 		return false
 	}
 	if share >= .5 && x.walkThrough(s, ef, share, allowed) {
@@ -51,12 +50,9 @@ func (x *hnsw) share(allowed func(item uint32) bool) float64 {
 // and pieces, and there is the graph to read.
 func walkCost(dims int) float64 { return 2 + 256/float64(dims) }
 
-// pays reports whether a walk that takes so many scores is faster than a scan for the k
-// best. More than for the rows, a scan pays for keeping k of them: 10,000 × 64 take 28 µs for
-// 10 and 85 µs for 100.
-func (x *hnsw) pays(visited float64, k int) bool {
-	const perBest = 100
-	return visited*walkCost(x.tail.dims) < float64(x.base.rows.len()+perBest*k)
+// pays reports whether a walk that takes so many scores is faster than a scan.
+func (x *hnsw) pays(visited float64) bool {
+	return visited*walkCost(x.tail.dims) < float64(x.base.rows.len())
 }
 
 // walkThrough makes the pool larger by what is dead or not allowed and drops that in the
