@@ -64,6 +64,17 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
+// runCold measures new items alone.
+func (b *bench) runCold(ctx context.Context) error {
+	fmt.Printf("\n=== %s\n", b.shop.Name)
+	hybrid, err := b.chooseForItems(ctx)
+	if err != nil {
+		return err
+	}
+	return b.measure(ctx, trial.Options{Protocol: trial.ColdItems, Config: engine.DefaultConfig(), Log: positivesOnly(), Folds: 5,
+		Others: b.models(hybrid)})
+}
+
 func (b *bench) measure(ctx context.Context, o trial.Options) error {
 	o.Sweeps = true
 	report, err := trial.Run(ctx, b.shop.Catalog, b.shop.Log, o)

@@ -49,8 +49,8 @@ func hybrids() (out []peers.Method) {
 // recipes are ours.
 func recipes() map[string]engine.Recipe {
 	out := make(map[string]engine.Recipe)
-	for _, lambda := range []float64{.005, .01, .02} {
-		for _, alpha := range []float64{.2, .4} {
+	for _, lambda := range []float64{.01, .02, .04} {
+		for _, alpha := range []float64{.1, .2} {
 			recipe := engine.DefaultConfig().Recipe
 			recipe.ALS.Regularization, recipe.ALS.Alpha0 = lambda, alpha
 			out[fmt.Sprintf("λ %g α0 %g", lambda, alpha)] = recipe

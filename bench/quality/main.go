@@ -8,7 +8,7 @@
 // rows of the first fold alone; ours stands in the tables as shipped and as chosen so. Peers are
 // fed positives; a second round gives ours all events, as a shop would. Data and peers are
 // fetched by name into the cache directory at first use. Run it from the root of the repository;
-// it takes about a quarter of an hour on two cores. The last line is for machines.
+// it takes about half an hour on two cores. The last line is for machines.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/seed-473295a7/vitrine/bench/internal/peers"
 	"github.com/seed-473295a7/vitrine/internal/evaluate"
@@ -52,14 +53,18 @@ func run(ctx context.Context, cache, posters, html string) error {
 	if err := python.LightFM(); err != nil {
 		fmt.Printf("LightFM 1.17 left out: %v\n", err)
 	}
-	shops, err := openShops(ctx, cache, posters)
+	shops, coldShops, err := openShops(ctx, cache, posters)
 	if err != nil {
 		return err
 	}
 	var reports []*evaluate.Report
-	for _, shop := range shops {
+	for n, shop := range slices.Concat(shops, coldShops) {
 		b := bench{python: python, shop: shop}
-		if err := b.run(ctx); err != nil {
+		run := b.run
+		if n >= len(shops) {
+			run = b.runCold
+		}
+		if err := run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", shop.Name, err)
 		}
 		reports = append(reports, b.reports...)
@@ -79,29 +84,42 @@ func run(ctx context.Context, cache, posters, html string) error {
 	return nil
 }
 
-func openShops(ctx context.Context, cache, posters string) (shops []peers.Shop, err error) {
+// openShops opens those for every protocol, and those for new items alone.
+func openShops(ctx context.Context, cache, posters string) (shops, cold []peers.Shop, err error) {
 	config := onnx.DefaultConfig()
 	config.Library = os.Getenv("VITRINE_ONNXRUNTIME_LIB")
 	encoder, err := onnx.Open(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, encoder.Close()) }()
+	open := func(to *[]peers.Shop, name string, files trial.Files) {
+		if err != nil {
+			return
+		}
+		var shop peers.Shop
+		if shop, err = peers.OpenShop(ctx, name, files, encoder); err == nil {
+			*to = append(*to, shop)
+		}
+	}
 	files, err := peers.FetchMovieLens(ctx, cache)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	movies, err := peers.OpenShop(ctx, "MovieLens 100K", files, encoder)
-	if err != nil {
-		return nil, err
+	open(&shops, "MovieLens 100K", files)
+	pack, missing := peers.Posters(posters)
+	if missing != nil {
+		fmt.Printf("poster pack left out: %v\n", missing)
+		return shops, nil, err
 	}
-	shops = append(shops, movies)
-	if files, err = peers.Posters(posters); err != nil {
-		fmt.Printf("poster pack left out: %v\n", err)
-		return shops, nil
+	open(&shops, "poster pack", pack)
+	if files, err = peers.GenresAndYears(posters, cache); err != nil {
+		return nil, nil, err
 	}
-	pack, err := peers.OpenShop(ctx, "poster pack", files, encoder)
-	return append(shops, pack), err
+	open(&cold, "poster pack, genres and years with posters", files)
+	files.Images = ""
+	open(&cold, "poster pack, genres and years alone", files)
+	return shops, cold, err
 }
 
 func writeHTML(name string, reports []*evaluate.Report) error {

@@ -28,7 +28,7 @@ type Config struct {
 
 // DefaultConfig returns the settings that the quality figures in docs/benchmarks.md were measured with.
 func DefaultConfig() Config {
-	return Config{Factors: 64, Alpha0: .3, Regularization: .01, Epochs: 15, CGSteps: 3, PriorRidge: 30}
+	return Config{Factors: 64, Alpha0: .1, Regularization: .02, Epochs: 15, CGSteps: 3, PriorRidge: 30}
 }
 
 // Validate reports every fault, joined; each is a *recsys.FieldError.

@@ -122,9 +122,10 @@ func (m *Model) UserHalfStep(history []Weighted) []float32 {
 // or has changed since the training; the gain g is applied when a request is scored.
 //
 //	A = ρ α0 G_W + Σ a w wᵀ + c λ_i Id    r = A⁻¹ Σ a p w    m = c λ_i A⁻¹ μ
-//	ρ = min(1, n/(3 n̄))    c = 1 + 2(1 − ρ)    λ_i = λ(n + α0 U)
+//	ρ = min(1, n/n_e)    c = 1 + 2(1 − ρ)    λ_i = λ(n + α0 U)
 //
-// positives is n, the mass of all the item's positives; prior is μ, from Prior.
+// positives is n, the mass of all the item's positives; prior is μ, from Prior; n_e is the mass
+// the item will have by its content, 3 n̄ at least.
 // No touches give r = 0 and m = μ exactly. Both results have Dims() entries and are owned
 // by the caller. Cost: O(len(touches)·f² + f³); safe for concurrent use.
 //

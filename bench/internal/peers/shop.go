@@ -2,9 +2,12 @@ package peers
 
 import (
 	"context"
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
@@ -43,6 +46,46 @@ func Posters(dir string) (trial.Files, error) {
 	files := trial.Files{Items: filepath.Join(dir, "items.csv"), Interactions: filepath.Join(dir, "interactions.csv"), Images: dir}
 	_, err := os.Stat(files.Items)
 	return files, err
+}
+
+// GenresAndYears is the poster pack cut down, in a directory of its own, to the items with a poster
+// and of what is written about them to genres and year: what cold-item figures are published for.
+func GenresAndYears(posters, cache string) (files trial.Files, err error) {
+	if files, err = Posters(posters); err != nil {
+		return files, err
+	}
+	in, err := os.Open(files.Items)
+	if err != nil {
+		return files, err
+	}
+	defer in.Close()
+	rows, err := csv.NewReader(in).ReadAll()
+	if err != nil {
+		return files, fmt.Errorf("read %s: %w", files.Items, err)
+	}
+	var kept [][]string
+	columns := []string{"item_id", "title", "year", "genres", "image"}
+	for n, row := range rows {
+		cut := make([]string, len(columns))
+		for k, name := range columns {
+			cut[k] = row[slices.Index(rows[0], name)]
+		}
+		if image := cut[4]; n > 0 && (image == "" || !exists(filepath.Join(posters, image))) {
+			continue
+		}
+		kept = append(kept, cut)
+	}
+	files.Items = filepath.Join(cache, "posters-genres-years.csv")
+	out, err := os.Create(files.Items)
+	if err != nil {
+		return files, err
+	}
+	return files, errors.Join(csv.NewWriter(out).WriteAll(kept), out.Close())
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // Items lists the catalogue.
