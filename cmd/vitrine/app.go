@@ -25,6 +25,7 @@ type app struct {
 	store   *postgres.Store
 	encoder *onnx.Encoder
 	engine  *engine.Engine
+	stages  stageMeter
 }
 
 // database is a reachable, migrated PostgreSQL.
@@ -62,7 +63,7 @@ func (db database) stop() error {
 
 // openApp brings everything up to a loaded engine. Close the app when done.
 func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err error) {
-	a := new(app)
+	a := &app{stages: newStageMeter()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -85,7 +86,8 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.encoder, err = openEncoder(ctx, cmd); err != nil {
 		return nil, err
 	}
-	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now})
+	a.config.IndexFile = filepath.Join(dataDir, "index.snapshot")
+	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now, Meter: a.stages})
 	if err != nil {
 		return nil, err
 	}

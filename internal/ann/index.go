@@ -71,6 +71,9 @@ type Index interface {
 	// Vector returns the item's vector, a view that must not be written to; false if
 	// the item has none. The view stays valid and unchanged for good.
 	Vector(item uint32) ([]float32, bool)
+
+	// Stats describes the version. It costs a glance at every 256 vectors outside a graph.
+	Stats() Stats
 }
 
 // New returns an empty Index of the named engine, with its usual settings, for vectors of

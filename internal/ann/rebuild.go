@@ -50,35 +50,50 @@ type Rebuilder interface {
 	// queries that are not like the vectors, such as means of several. 0 goes back to what
 	// was measured. It shares all else with the receiver.
 	WithEf(ef int) Index
-
-	// Stats describes the version.
-	Stats() Stats
 }
 
 // Stats are the figures of a version.
 type Stats struct {
-	Items int // with a vector
-	Nodes int // of the graph: distinct vectors at the last rebuild
-	Dead  int // items of the graph that are gone or have another vector by now
-	Tail  int // items outside the graph
-	Ef    int // how many nodes a search for ten keeps; 0 without a graph
-	Bytes int // of vectors, codes and links, room included
+	Items   int // with a vector
+	Nodes   int // of the graph: distinct vectors at the last rebuild
+	Entries int // items of the graph at the last rebuild
+	Dead    int // items of the graph that are gone or have another vector by now
+	Tail    int // items outside the graph
+	Ef      int // how many nodes a search for ten keeps; 0 without a graph
+	Bytes   int // of vectors, codes and links, room included
 }
 
-// Stats is Rebuilder.Stats.
+// DeadShare returns the share of the graph's items that are dead.
+func (s Stats) DeadShare() float64 {
+	if s.Entries == 0 {
+		return 0
+	}
+	return float64(s.Dead) / float64(s.Entries)
+}
+
+// Stats is Index.Stats.
 func (x *hnsw) Stats() Stats {
-	s := Stats{Items: x.Len(), Dead: x.dead.count, Tail: x.tail.live, Bytes: x.base.rows.bytes()}
+	s := Stats{Items: x.Len(), Entries: len(x.base.items), Dead: x.dead.count, Tail: x.tail.live, Bytes: x.base.rows.bytes()}
 	if g := x.base.graph; g != nil {
 		s.Nodes = g.nodes(0)
 		s.Ef, _ = x.effort(measuredK[0])
 		s.Bytes += g.bytes()
 	}
-	for _, c := range x.tail.chunks {
+	s.Bytes += x.tail.bytes()
+	return s
+}
+
+// Stats is Index.Stats.
+func (x *exact) Stats() Stats { return Stats{Items: x.live, Tail: x.live, Bytes: x.bytes()} }
+
+// bytes counts vectors and codes.
+func (x *exact) bytes() (n int) {
+	for _, c := range x.chunks {
 		if c != nil {
-			s.Bytes += c.block.rows.bytes()
+			n += c.block.rows.bytes()
 		}
 	}
-	return s
+	return n
 }
 
 // Built is the result of a Rebuild, to be adopted once.

@@ -233,10 +233,12 @@ func strongest(n int, at func(int) (uint32, float64)) []uint32 {
 
 // search finds the neighbours of an item that has a vector.
 func (r *request) search(item uint32) []vecmath.Scored {
-	hits, err := r.s.index.Search(r.s.vector(item), max(neighbours, r.q.PageSize), r.allowed)
+	vector, k := r.s.vector(item), max(neighbours, r.q.PageSize)
+	hits, err := r.s.index.Search(vector, k, r.allowed)
 	if err != nil {
 		r.e.log.Error("index search", "item_id", r.e.numbers.id(item), "error", err)
 	}
+	r.e.sampleRecall(r.s, vector, k, &item)
 	return hits
 }
 

@@ -83,6 +83,22 @@ func (n *numbers) id(number uint32) string {
 	return n.chunkOf(number).ids[number%chunkSize]
 }
 
+// count returns how many numbers were given out.
+func (n *numbers) count() uint32 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.used
+}
+
+// ids lists the ids of all numbers, by number.
+func (n *numbers) ids() []string {
+	ids := make([]string, n.count())
+	for number := range ids {
+		ids[number] = n.id(uint32(number))
+	}
+	return ids
+}
+
 // positives counts an item's positive interactions so far.
 func (n *numbers) positives(number uint32) int64 {
 	return n.chunkOf(number).positives[number%chunkSize].Load()

@@ -26,11 +26,14 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	if q.ValidateOnly {
 		return out, nil
 	}
+	watch := e.stopwatch(callRecommend)
 	prefs, storeErr := e.preferences(ctx, q.Actor)
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}
+	watch.lap(stageHistory)
 	r := e.newRequest(s, q, prefs)
+	r.watch = watch
 	list := r.rank(&out)
 	switch {
 	case storeErr != nil:
@@ -43,6 +46,7 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		out.FallbackReason = FallbackExhausted
 	}
 	out.Items = r.present(list)
+	r.watch.lap(stagePresent)
 	return out, nil
 }
 
@@ -98,6 +102,7 @@ type request struct {
 	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
 	known     float64                    // how well the user is known, 0..1
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
+	watch     stopwatch                  // zero: nobody wants to know
 }
 
 func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *request {
@@ -128,8 +133,11 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *req
 // rank orders the answer and says in out what ordered it.
 func (r *request) rank(out *Recommendations) []rank.Candidate {
 	candidates := r.candidates(out)
+	r.watch.lap(stageCandidates)
 	rank.Sort(candidates)
-	return rank.Diversify(candidates, r.q.PageSize, r.q.Diversity, r.s.vector)
+	list := rank.Diversify(candidates, r.q.PageSize, r.q.Diversity, r.s.vector)
+	r.watch.lap(stageRank)
+	return list
 }
 
 // allowed reports whether an item may be in the answer.

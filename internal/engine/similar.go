@@ -15,10 +15,12 @@ import (
 func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar, error) {
 	s := e.state.Load()
 	out := Similar{Space: s.spaceID}
+	watch := e.stopwatch(callSimilar)
 	self, vector, err := e.queryVector(ctx, s, q)
 	if err != nil {
 		return out, err
 	}
+	watch.lap(stageQuery)
 	now := e.now().UnixNano()
 	hits, err := s.index.Search(vector, q.PageSize, func(item uint32) bool {
 		return s.shownAt(item, now) && (self == nil || item != *self)
@@ -26,6 +28,8 @@ func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar,
 	if err != nil {
 		return out, fmt.Errorf("search the index: %w", err)
 	}
+	watch.lap(stageCandidates)
+	e.sampleRecall(s, vector, q.PageSize, self)
 	for _, hit := range hits {
 		if float64(hit.Score) < q.MinSimilarity {
 			break
@@ -34,6 +38,7 @@ func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar,
 		out.Items = append(out.Items, SimilarItem{ItemID: known.itemID, Title: known.title,
 			Similarity: float64(hit.Score), Blocks: s.space.Blocks(vector, s.vector(hit.ID))})
 	}
+	watch.lap(stagePresent)
 	return out, nil
 }
 

@@ -24,6 +24,7 @@ type State struct {
 	modelID     recsys.ModelID
 	model       *factorModel   // nil before the first training
 	corrections [][]correction // by chunk: the items the model's corrector covers
+	origin      origin         // what vectors and index were made by
 	index       ann.Index
 	chunks      []*chunk
 	registered  int
@@ -49,6 +50,7 @@ type chunk struct {
 type facts struct {
 	itemID, title string
 	createTime    time.Time
+	updated       int64 // UpdateTime in Unix microseconds
 }
 
 // served is what an item is scored by in the factor space:
@@ -194,14 +196,19 @@ func (c *change) newChunk() *chunk {
 
 // put registers or replaces an item. vector nil means that it has no embedding.
 func (c *change) put(number uint32, it *recsys.Item, seq int64, vector []float32) {
+	c.putFacts(number, it, seq)
+	c.setVector(number, vector)
+}
+
+// putFacts registers or replaces an item and leaves the index as it is.
+func (c *change) putFacts(number uint32, it *recsys.Item, seq int64) {
 	ch, i := c.chunkOf(number)
 	if ch.facts[i] == nil {
 		c.next.registered++
 	}
 	times := shown(it)
 	ch.from[i], ch.until[i], ch.seq[i] = times[0], times[1], seq
-	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime}
-	c.setVector(number, vector)
+	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime, updated: it.UpdateTime.UnixMicro()}
 }
 
 // remove takes an item out; its number and its seq stay.

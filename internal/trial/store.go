@@ -53,7 +53,7 @@ func NewStore() *Store {
 // and factor models stay behind. Memory: the outputs, 5 KB an item at 1,280 dimensions.
 func Copy(ctx context.Context, from engine.Store, encoder string) (*Store, error) {
 	s := NewStore()
-	head, err := from.Load(ctx, 0, func(row engine.ItemRow) error {
+	head, err := from.Load(ctx, 0, nil, func(row engine.ItemRow) error {
 		s.items[row.Item.ItemID] = &storedItem{item: row.Item, seq: 1, vectors: map[recsys.SpaceID][]float32{1: row.Vector}}
 		return ctx.Err()
 	})
@@ -192,8 +192,8 @@ func (s *Store) RawOutput(_ context.Context, encoder string, imageDigest []byte)
 	return nil, recsys.ErrNotFound
 }
 
-// Load hands out the catalogue.
-func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engine.ItemRow) error) (engine.Head, error) {
+// Load hands out the catalogue, all vectors included.
+func (s *Store) Load(ctx context.Context, halfLife time.Duration, _ func(engine.Head) int64, each func(engine.ItemRow) error) (engine.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	head := engine.Head{CatalogSeq: s.catalogSeq, InteractionSeq: s.interactionSeq}
