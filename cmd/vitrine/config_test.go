@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/seed-473295a7/vitrine/internal/ann"
 	"github.com/seed-473295a7/vitrine/internal/engine"
 )
 
@@ -27,6 +29,8 @@ func TestDocumentedSettingsAreTheDefaults(t *testing.T) {
 	}
 }
 
+var exported = cmpopts.IgnoreUnexported(ann.Config{})
+
 func TestReadSettings(t *testing.T) {
 	t.Parallel()
 	read := func(text string) (engine.Config, error) {
@@ -40,11 +44,11 @@ func TestReadSettings(t *testing.T) {
 	want := engine.DefaultConfig()
 	want.Recipe.Events.Weights.View, want.Recipe.Events.Expire, want.Retrain.Every = .1, 365*24*time.Hour, 24*time.Hour
 	want.Placements["home"] = engine.Placement{ColdShare: .1, ContextWeight: .5}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+	if diff := cmp.Diff(want, got, exported); diff != "" || err != nil {
 		t.Errorf("a file that changes some (-want +got):\n%s%v", diff, err)
 	}
 	for _, text := range []string{"", "# nothing\n", "events:\n"} {
-		if got, err := read(text); err != nil || !cmp.Equal(engine.DefaultConfig(), got) {
+		if got, err := read(text); err != nil || !cmp.Equal(engine.DefaultConfig(), got, exported) {
 			t.Errorf("%q changes something: %v", text, err)
 		}
 	}

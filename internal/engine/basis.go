@@ -41,10 +41,11 @@ var errBasis = errors.New("the index at hand is not of this catalogue")
 
 // loading is a catalogue as a load reads it.
 type loading struct {
-	head  Head
-	rows  []ItemRow
-	kept  []bool // of rows: the vector, if there is one, is in the basis
-	basis *basis // nil: all rows brought their vectors
+	head   Head
+	rows   []ItemRow
+	kept   []bool // of rows: the vector, if there is one, is in the basis
+	reused int    // how many are kept
+	basis  *basis // nil: all rows brought their vectors
 }
 
 // read reads the catalogue; trusting says that a basis may be used. errBasis if it must not.
@@ -62,6 +63,9 @@ func (e *Engine) read(ctx context.Context, trusting bool) (l loading, err error)
 		kept := l.basis != nil && row.Vector == nil && row.Seq <= l.basis.change
 		if kept && !e.holds(l.basis, &row) {
 			return fmt.Errorf("item %q: %w", row.Item.ItemID, errBasis)
+		}
+		if kept {
+			l.reused++
 		}
 		l.rows, l.kept = append(l.rows, row), append(l.kept, kept)
 		return nil

@@ -192,7 +192,7 @@ func (e *Engine) install(ctx context.Context, l loading, touched []string) error
 	e.history.dropAll()
 	e.touched.add(touched...)
 	e.state.Store(next)
-	e.log.Info("catalogue loaded", "items", next.registered, "embedding_space", next.spaceID.String(),
+	e.log.Info("catalogue loaded", "items", next.registered, "vectors_reused", l.reused, "embedding_space", next.spaceID.String(),
 		"factor_model", next.modelID.String(), "catalog_seq", next.catalogSeq, "interaction_seq", next.interactionSeq)
 	return nil
 }
