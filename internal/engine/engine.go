@@ -32,6 +32,8 @@ type Engine struct {
 	wake    chan struct{}
 	touched touchedItems
 
+	bitsets sync.Pool // of *bitset
+
 	recall recallMeter
 	meter  Meter      // nil: nobody is told
 	saving sync.Mutex // held while the index is saved

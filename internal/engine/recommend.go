@@ -34,6 +34,7 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	watch.lap(stageHistory)
 	r := e.newRequest(s, q, prefs)
 	r.watch = watch
+	defer r.release()
 	list := r.rank(&out)
 	switch {
 	case storeErr != nil:
@@ -59,6 +60,7 @@ func (e *Engine) Rank(ctx context.Context, q recsys.RankQuery) ([]recsys.Ranked,
 	s := e.state.Load()
 	r := e.newRequest(s, RecommendQuery{PageSize: q.K, Diversity: q.Diversity, Placement: q.Placement},
 		e.summarize(newestFirst(slices.Clone(q.History))))
+	defer r.release()
 	if q.Only != nil {
 		for at, ch := range s.chunks {
 			for i, known := range ch.facts {
@@ -102,12 +104,13 @@ type request struct {
 	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
 	known     float64                    // how well the user is known, 0..1
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
+	unexplain func()                     // gives back what reasons work with; nil: nothing
 	watch     stopwatch                  // zero: nobody wants to know
 }
 
 func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *request {
 	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
-		excluded: newBitset(len(s.chunks) * chunkSize)}
+		excluded: e.newBitset(len(s.chunks) * chunkSize)}
 	if s.model != nil {
 		r.gain = float32(r.placement.gainOf(s.model.als))
 	}
@@ -128,6 +131,14 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *req
 		}
 	}
 	return r
+}
+
+// release gives memory back. Nothing of the request is used after it.
+func (r *request) release() {
+	if r.unexplain != nil {
+		r.unexplain()
+	}
+	r.e.bitsets.Put(&r.excluded)
 }
 
 // rank orders the answer and says in out what ordered it.
@@ -235,7 +246,15 @@ func (r *request) present(list []rank.Candidate) []Recommendation {
 // bitset is a set of item numbers below a limit; numbers beyond are never in it, nor shown.
 type bitset []uint64
 
-func newBitset(limit int) bitset { return make(bitset, (limit+63)/64) }
+// newBitset returns an empty set, in memory that a request before has released if there is any.
+func (e *Engine) newBitset(limit int) bitset {
+	words := (limit + 63) / 64
+	if b, ok := e.bitsets.Get().(*bitset); ok && cap(*b) >= words {
+		clear((*b)[:words])
+		return (*b)[:words]
+	}
+	return make(bitset, words, words+words/8) // room for a catalogue that grows
+}
 
 func (b bitset) set(n uint32) {
 	if int(n/64) < len(b) {
