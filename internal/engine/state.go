@@ -38,6 +38,7 @@ type State struct {
 // chunk holds chunkSize items as parallel arrays, so that a scan reads only what it needs.
 type chunk struct {
 	from, until [chunkSize]int64 // when an item is shown, Unix nanoseconds; from > until: never
+	created     [chunkSize]int64 // when it was registered, Unix nanoseconds
 	facts       [chunkSize]*facts
 	seq         [chunkSize]int64 // the change that last wrote or deleted the item
 	served      [chunkSize]bool  // base, content and novelty hold a factor of the live model
@@ -49,7 +50,6 @@ type chunk struct {
 // facts is what a response says of an item.
 type facts struct {
 	itemID, title string
-	createTime    time.Time
 	updated       int64 // UpdateTime in Unix microseconds
 }
 
@@ -208,7 +208,8 @@ func (c *change) putFacts(number uint32, it *recsys.Item, seq int64) {
 	}
 	times := shown(it)
 	ch.from[i], ch.until[i], ch.seq[i] = times[0], times[1], seq
-	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime, updated: it.UpdateTime.UnixMicro()}
+	ch.created[i] = it.CreateTime.UnixNano()
+	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, updated: it.UpdateTime.UnixMicro()}
 }
 
 // remove takes an item out; its number and its seq stay.
