@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
+	"github.com/seed-473295a7/vitrine/internal/pgtest"
+	"github.com/seed-473295a7/vitrine/internal/postgres"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/trial"
 )
@@ -49,17 +52,7 @@ func largeShop(b *testing.B, items, dims int) *engine.Engine {
 		b.Fatal(err)
 	}
 	clusters := max(1, items/500)
-	for from := 0; from < items; from += 5000 {
-		var batch []engine.Registration
-		for i := from; i < min(items, from+5000); i++ {
-			batch = append(batch, engine.Registration{Item: recsys.Item{ItemID: fmt.Sprint(i)}, Image: fmt.Appendf(nil, "%d %d", i%clusters, i)})
-		}
-		for _, r := range e.RegisterItems(b.Context(), batch) {
-			if r.Err != nil {
-				b.Fatal(r.Err)
-			}
-		}
-	}
+	registerPlanted(b, e, items, clusters)
 	r := rand.New(rand.NewPCG(9, 9))
 	var writes []engine.InteractionWrite
 	for user := range 5000 {
@@ -84,6 +77,82 @@ func largeShop(b *testing.B, items, dims int) *engine.Engine {
 		b.Fatal(err)
 	}
 	return e
+}
+
+func registerPlanted(b *testing.B, e *engine.Engine, items, clusters int) {
+	b.Helper()
+	const batchSize = 2000
+	for from := 0; from < items; from += batchSize {
+		var batch []engine.Registration
+		for i := from; i < min(items, from+batchSize); i++ {
+			batch = append(batch, engine.Registration{Item: recsys.Item{ItemID: fmt.Sprint(i)}, Image: fmt.Appendf(nil, "%d %d", i%clusters, i)})
+		}
+		for _, r := range e.RegisterItems(b.Context(), batch) {
+			if r.Err != nil {
+				b.Fatal(r.Err)
+			}
+		}
+	}
+}
+
+// BenchmarkStart loads a large catalogue from PostgreSQL: without an index file, which leaves a
+// graph to be built, and with one.
+func BenchmarkStart(b *testing.B) {
+	const items, dims = 100_000, 1280
+	log := slog.New(slog.DiscardHandler)
+	config := postgres.DefaultConfig()
+	config.URL, config.Log = pgtest.New(b), log
+	store, err := postgres.Open(b.Context(), config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(store.Close)
+	start := func(b *testing.B, file string) *engine.Engine {
+		settings := engine.DefaultConfig()
+		settings.IndexFile = file
+		e, err := engine.New(settings, engine.Deps{Store: store, Encoder: planted{dims}, Log: log, Now: time.Now})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := e.Load(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		return e
+	}
+	file := filepath.Join(b.TempDir(), "index")
+	first := start(b, file)
+	registerPlanted(b, first, items, items/500)
+	if err := first.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("without", func(b *testing.B) {
+		defer cpuTime(b)()
+		for range b.N {
+			first = start(b, "")
+		}
+	})
+	first = start(b, file)
+	b.Run("rebuild", func(b *testing.B) {
+		defer cpuTime(b)()
+		if _, err := first.RebuildIndex(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	})
+	b.Run("save", func(b *testing.B) {
+		defer cpuTime(b)()
+		if err := first.SaveIndex(); err != nil {
+			b.Fatal(err)
+		}
+	})
+	first = nil
+	b.Run("with", func(b *testing.B) {
+		defer cpuTime(b)()
+		for range b.N {
+			if e := start(b, file); e.IndexStats().Nodes != items {
+				b.Fatalf("%+v", e.IndexStats())
+			}
+		}
+	})
 }
 
 // cpuTime reports allocations and processor time beside the wall time, which says little on a
