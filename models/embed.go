@@ -12,5 +12,11 @@ import "embed"
 //go:embed *.json *.onnx LICENSE.*
 var Files embed.FS
 
+// Known holds one JSON description for each well-known public model file, in the folder known:
+// size, digest, licence and input rule, not the file itself.
+//
+//go:embed known/*.json
+var Known embed.FS
+
 // DefaultManifest names the manifest in Files of the encoder used unless told otherwise.
 const DefaultManifest = "effnet_lite0.json"

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/localpg"
 	"github.com/seed-473295a7/vitrine/internal/onnx"
 	"github.com/seed-473295a7/vitrine/internal/postgres"
+	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/models"
 )
 
@@ -103,12 +106,32 @@ func openStore(ctx context.Context, db database, log *slog.Logger) (*postgres.St
 	return postgres.Open(ctx, config)
 }
 
+// openEncoder opens the built-in encoder, or the one that --encoder names.
 func openEncoder(ctx context.Context, cmd *cli.Command) (*onnx.Encoder, error) {
 	config := onnx.DefaultConfig()
 	config.Library = cmd.String("onnxruntime-lib")
 	config.Files, config.Manifest = models.Files, models.DefaultManifest
 	config.IntraOpThreads = cmd.Int("encoder-threads")
-	return onnx.Open(ctx, config)
+	name := cmd.String("encoder")
+	if name == "" {
+		return onnx.Open(ctx, config)
+	}
+	config.Files, config.Manifest = os.DirFS(encodersDir(cmd)), onnx.ManifestFile(name)
+	encoder, err := onnx.Open(ctx, config)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return nil, fmt.Errorf("--encoder %q: %s has %q; vitrine model add makes more: %w", name, encodersDir(cmd), encoderNames(config.Files), err)
+	}
+	return encoder, err
+}
+
+// encoderNames lists the encoders in a folder.
+func encoderNames(files fs.FS) []string {
+	var names []string
+	listed, _ := onnx.ListEncoders(files) // a folder that cannot be read has none
+	for _, m := range listed {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 // close ends what openApp began, last first.

@@ -19,7 +19,7 @@ import (
 func TestDocumentedSettingsAreTheDefaults(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join("..", "..", "docs", "vitrine.yaml")
-	empty := engine.Config{DecodeWorkers: 1, HistoryLimit: 1, HistoryCache: 1, FitSample: 1, Index: engine.DefaultConfig().Index}
+	empty := engine.Config{DecodeWorkers: 1, HistoryLimit: 1, HistoryCache: 1, FilterCache: 1, FitSample: 1, Index: engine.DefaultConfig().Index}
 	got, err := readSettings(file, empty)
 	if err != nil {
 		t.Fatal(err)

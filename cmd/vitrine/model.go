@@ -15,15 +15,18 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
+// modelCommand holds what concerns models of both kinds, factor models and encoders.
 func modelCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "model",
-		Usage: "list factor models, make another one live, roll back",
-		Commands: []*cli.Command{
+		Usage: "list factor models, make another one live, roll back; look at ONNX files and make encoders of them",
+		Description: "list, activate and rollback are about factor models, which vitrine train makes of interactions;\n" +
+			"inspect and add are about encoders, which come as ONNX files.",
+		Commands: append([]*cli.Command{
 			{Name: "list", Usage: "list the stored factor models, newest first", Action: withApp(listModels)},
 			{Name: "activate", Usage: "make a stored factor model the live one", ArgsUsage: "MODEL", Action: withApp(activateModel)},
 			{Name: "rollback", Usage: "make the factor model that was live before live again, and pause automatic training", Action: withApp(rollBack)},
-		},
+		}, encoderCommands()...),
 	}
 }
 

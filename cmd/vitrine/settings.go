@@ -30,6 +30,8 @@ func commonFlags() []cli.Flag {
 			Usage: "directory of the PostgreSQL programs; without it they are looked up, else fetched"},
 		&cli.StringFlag{Name: "onnxruntime-lib", Sources: env("VITRINE_ONNXRUNTIME_LIB"),
 			Usage: "the ONNX Runtime shared library; without it the one that make setup has cached"},
+		&cli.StringFlag{Name: "encoder", Sources: env("VITRINE_ENCODER"),
+			Usage: "encoder that was added by vitrine model add; without it the built-in one"},
 		&cli.IntFlag{Name: "encoder-threads", Sources: env("VITRINE_ENCODER_THREADS"), Value: 1,
 			Usage: "threads inside one run of the encoder, 1 to 64"},
 		&cli.StringFlag{Name: "index-engine", Sources: env("VITRINE_INDEX_ENGINE"), Value: index.Engine,

@@ -435,9 +435,7 @@ func TestBadInput(t *testing.T) {
 		_, err := s.recommender.RegisterItem(t.Context(), &vitrinev1.RegisterItemRequest{Item: test.item})
 		checkField(t, name, err, codes.InvalidArgument, test.field)
 	}
-	_, err := s.recommender.Recommend(t.Context(), &vitrinev1.RecommendRequest{Filter: "attributes.price < 5.0"})
-	checkField(t, "filter", err, codes.Unimplemented, "filter")
-	_, err = s.recommender.RecordInteraction(t.Context(), &vitrinev1.RecordInteractionRequest{Interaction: &vitrinev1.Interaction{
+	_, err := s.recommender.RecordInteraction(t.Context(), &vitrinev1.RecordInteractionRequest{Interaction: &vitrinev1.Interaction{
 		Actor: &vitrinev1.Interaction_UserId{UserId: "u"}, ItemId: "a", Type: vitrinev1.InteractionType_INTERACTION_TYPE_VIEW,
 		EventTime: timestamppb.New(timestamppb.Now().AsTime().Add(1e12))}})
 	checkField(t, "future", err, codes.InvalidArgument, "interaction.event_time")

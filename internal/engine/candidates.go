@@ -119,6 +119,9 @@ func (r *request) scan(k int) []vecmath.Scored {
 	top := vecmath.NewTopK(k)
 	scores := make([]float32, chunkSize)
 	for at, ch := range r.s.chunks {
+		if r.excluded.hasChunk(at) {
+			continue
+		}
 		r.score(at, ch, scores)
 		for i, score := range scores {
 			number := uint32(at*chunkSize + i)
@@ -240,7 +243,7 @@ func strongest(n int, at func(int) (uint32, float64)) []uint32 {
 // search finds the neighbours of an item that has a vector.
 func (r *request) search(item uint32) []vecmath.Scored {
 	vector, k := r.s.vector(item), max(neighbours, r.q.PageSize)
-	hits, err := r.s.index.Search(vector, k, r.allowed)
+	hits, err := r.s.search(vector, k, r.matching, r.allowed)
 	if err != nil {
 		r.e.log.Error("index search", "item_id", r.e.numbers.id(item), "error", err)
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	HistoryLimit int
 	// HistoryCache is how many actors' histories are kept in memory.
 	HistoryCache int
+	// FilterCache is how many compiled filters are kept in memory, each with up to three bits per item.
+	FilterCache int
 	// FitSample is how many items at most an embedding space is fitted on.
 	FitSample int
 }
@@ -103,6 +105,7 @@ func DefaultConfig() Config {
 		DecodeWorkers:      runtime.GOMAXPROCS(0),
 		HistoryLimit:       10_000,
 		HistoryCache:       20_000,
+		FilterCache:        256,
 		FitSample:          20_000,
 	}
 }
@@ -146,6 +149,7 @@ func (c Config) Validate() error {
 	f.atLeast("decode_workers", float64(c.DecodeWorkers), 1)
 	f.atLeast("history_limit", float64(c.HistoryLimit), 1)
 	f.atLeast("history_cache", float64(c.HistoryCache), 1)
+	f.atLeast("filter_cache", float64(c.FilterCache), 1)
 	f.atLeast("fit_sample", float64(c.FitSample), 1)
 	f.duration("explore_half_life", c.ExploreHalfLife, time.Minute)
 	f.duration("newness_half_life", c.NewnessHalfLife, time.Minute)

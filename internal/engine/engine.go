@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/ann"
+	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -25,6 +26,7 @@ type Engine struct {
 	state   atomic.Pointer[State]
 	numbers *numbers
 	history *historyCache
+	filters *filter.Cache
 	decode  chan struct{} // one slot per picture being decoded
 
 	mu      sync.Mutex // held to build and publish the next State
@@ -58,6 +60,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 		config: config, store: deps.Store, encoder: deps.Encoder, log: deps.Log, now: deps.Now,
 		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
+		filters: filter.NewCache(config.FilterCache),
 		decode:  make(chan struct{}, config.DecodeWorkers),
 		wake:    make(chan struct{}, 1),
 		recall:  newRecallMeter(),
@@ -172,6 +175,8 @@ func (e *Engine) install(ctx context.Context, l loading, touched []string) error
 	if err := e.completeVectors(ctx, fresh, l); err != nil {
 		return err
 	}
+	// Before the lock, for which writers wait: it takes 2 s at 100,000 items.
+	fresh.filter = fresh.filter.Apply(e.filterChanges(l.rows))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.installCounts(l.head)
@@ -226,7 +231,7 @@ func (e *Engine) emptyState(head Head) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &State{spaceID: head.Space.ID, space: recipe.space, origin: e.originOf(head.Space), index: index,
+	s := &State{spaceID: head.Space.ID, space: recipe.space, origin: e.originOf(head.Space), index: index, filter: emptyFilter(recipe.space),
 		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
 	if head.Model == nil {
 		return s, nil

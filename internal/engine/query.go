@@ -27,6 +27,7 @@ const (
 	FallbackStoreUnavailable
 	FallbackEmptyCatalog
 	FallbackExhausted
+	FallbackFiltered
 )
 
 // RecommendQuery asks for a list. Limits were checked at the door.
@@ -35,6 +36,7 @@ type RecommendQuery struct {
 	ContextItemIDs []string
 	ExcludeItemIDs []string
 	PageSize       int // 1..200
+	Filter         string
 	Diversity      float64
 	Placement      string
 	IncludeSeen    bool
@@ -65,7 +67,8 @@ type Recommendation struct {
 type SimilarQuery struct {
 	ItemID        string
 	Image         []byte
-	PageSize      int     // 1..200
+	PageSize      int // 1..200
+	Filter        string
 	MinSimilarity float64 // -1 leaves nothing out
 }
 

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/rank"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
@@ -23,8 +25,9 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	if s.model != nil {
 		out.Model = s.modelID
 	}
-	if q.ValidateOnly {
-		return out, nil
+	matching, err := e.matching(ctx, s, q.Filter)
+	if err != nil || q.ValidateOnly {
+		return out, err
 	}
 	watch := e.stopwatch(callRecommend)
 	prefs, storeErr := e.preferences(ctx, q.Actor)
@@ -32,7 +35,7 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		return out, ctx.Err()
 	}
 	watch.lap(stageHistory)
-	r := e.newRequest(s, q, prefs)
+	r := e.newRequest(s, q, prefs, matching)
 	r.watch = watch
 	defer r.release()
 	list := r.rank(&out)
@@ -42,6 +45,8 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		out.FallbackReason = FallbackStoreUnavailable
 	case s.registered == 0:
 		out.FallbackReason = FallbackEmptyCatalog
+	case len(list) < q.PageSize && matching != nil:
+		out.FallbackReason = FallbackFiltered
 	}
 	if len(list) < q.PageSize && out.FallbackReason == FallbackNone {
 		out.FallbackReason = FallbackExhausted
@@ -59,7 +64,7 @@ func (e *Engine) Rank(ctx context.Context, q recsys.RankQuery) ([]recsys.Ranked,
 	}
 	s := e.state.Load()
 	r := e.newRequest(s, RecommendQuery{PageSize: q.K, Diversity: q.Diversity, Placement: q.Placement},
-		e.summarize(newestFirst(slices.Clone(q.History))))
+		e.summarize(newestFirst(slices.Clone(q.History))), nil)
 	defer r.release()
 	if q.Only != nil {
 		for at, ch := range s.chunks {
@@ -98,8 +103,9 @@ type request struct {
 	gain      float32
 	now       int64
 	prefs     []preference
-	context   []uint32 // registered context items
-	excluded  bitset
+	context   []uint32                   // registered context items
+	matching  *filter.Bitmap             // what the filter allows; nil: all
+	excluded  bitset                     // the rest, and what must not be shown again
 	user      []float32                  // the folded-in factor; nil: none
 	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
 	known     float64                    // how well the user is known, 0..1
@@ -108,9 +114,9 @@ type request struct {
 	watch     stopwatch                  // zero: nobody wants to know
 }
 
-func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference) *request {
+func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference, matching *filter.Bitmap) *request {
 	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
-		excluded: e.newBitset(len(s.chunks) * chunkSize)}
+		matching: matching, excluded: e.outside(s, matching)}
 	if s.model != nil {
 		r.gain = float32(r.placement.gainOf(s.model.als))
 	}
@@ -263,3 +269,14 @@ func (b bitset) set(n uint32) {
 }
 
 func (b bitset) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
+// hasChunk reports whether all items of a chunk are in the set.
+func (b bitset) hasChunk(at int) bool {
+	const words = chunkSize / 64
+	for _, word := range b[at*words : (at+1)*words] {
+		if word != math.MaxUint64 {
+			return false
+		}
+	}
+	return true
+}

@@ -11,18 +11,23 @@ import (
 
 // FindSimilarItems answers the nearest items to an item, to a picture, or to an item shown with
 // another picture. Errors: recsys.ErrNotFound if the item is not registered,
-// recsys.ErrIncompatible if there is nothing of it to compare, a *recsys.FieldError on image.
+// recsys.ErrIncompatible if there is nothing of it to compare, a *recsys.FieldError on image or
+// filter.
 func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar, error) {
 	s := e.state.Load()
 	out := Similar{Space: s.spaceID}
 	watch := e.stopwatch(callSimilar)
+	matching, err := e.matching(ctx, s, q.Filter)
+	if err != nil {
+		return out, err
+	}
 	self, vector, err := e.queryVector(ctx, s, q)
 	if err != nil {
 		return out, err
 	}
 	watch.lap(stageQuery)
 	now := e.now().UnixNano()
-	hits, err := s.index.Search(vector, q.PageSize, func(item uint32) bool {
+	hits, err := s.search(vector, q.PageSize, matching, func(item uint32) bool {
 		return s.shownAt(item, now) && (self == nil || item != *self)
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/ann"
+	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -26,6 +27,7 @@ type State struct {
 	corrections [][]correction // by chunk: the items the model's corrector covers
 	origin      origin         // what vectors and index were made by
 	index       ann.Index
+	filter      *filter.Index // what filters read of the registered items
 	chunks      []*chunk
 	registered  int
 	paused      bool  // no training but on demand
@@ -161,6 +163,7 @@ type change struct {
 	next    State
 	copied  map[int]bool
 	vectors []ann.Change
+	items   []filter.Change
 }
 
 func (s *State) change() *change {
@@ -194,13 +197,15 @@ func (c *change) newChunk() *chunk {
 	return fresh
 }
 
-// put registers or replaces an item. vector nil means that it has no embedding.
+// put registers or replaces an item. vector nil means that it has no embedding. The item must
+// not change until done.
 func (c *change) put(number uint32, it *recsys.Item, seq int64, vector []float32) {
 	c.putFacts(number, it, seq)
 	c.setVector(number, vector)
+	c.items = append(c.items, filter.Change{Number: number, Item: it})
 }
 
-// putFacts registers or replaces an item and leaves the index as it is.
+// putFacts registers or replaces an item and leaves the indexes as they are.
 func (c *change) putFacts(number uint32, it *recsys.Item, seq int64) {
 	ch, i := c.chunkOf(number)
 	if ch.facts[i] == nil {
@@ -220,6 +225,7 @@ func (c *change) remove(number uint32, seq int64) {
 	}
 	ch.from[i], ch.until[i], ch.seq[i] = never[0], never[1], seq
 	ch.facts[i], ch.served[i] = nil, false
+	c.items = append(c.items, filter.Change{Number: number})
 	c.setVector(number, nil)
 }
 
@@ -265,7 +271,7 @@ func allZero(row []float32) bool {
 	return true
 }
 
-// done applies the vectors to the index and returns the finished State.
+// done applies vectors and items to the indexes and returns the finished State.
 func (c *change) done() (*State, error) {
 	if len(c.vectors) > 0 {
 		index, err := c.next.index.Apply(c.vectors)
@@ -274,5 +280,6 @@ func (c *change) done() (*State, error) {
 		}
 		c.next.index = index
 	}
+	c.next.filter = c.next.filter.Apply(c.items)
 	return &c.next, nil
 }

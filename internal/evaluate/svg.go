@@ -32,6 +32,9 @@ func (p Plot) SVG() (string, error) {
 		}
 	}
 	drawn.Legend.Top = true
+	// Room for error bars on the left and labels on the right.
+	span := drawn.X.Max - drawn.X.Min
+	drawn.X.Min, drawn.X.Max = drawn.X.Min-.04*span, drawn.X.Max+.2*span
 	canvas := vgsvg.New(plotWidth, plotHeight)
 	drawn.Draw(draw.New(canvas))
 	var b bytes.Buffer
@@ -68,6 +71,7 @@ func (s Series) addTo(p *plot.Plot, of color.Color, legend bool) error {
 	if err != nil {
 		return err
 	}
+	labels.Offset = vg.Point{X: vg.Points(2), Y: vg.Points(4)}
 	p.Add(line, dots, bars, labels)
 	if legend {
 		p.Legend.Add(s.Name, line, dots)

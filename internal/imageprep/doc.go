@@ -2,7 +2,7 @@
 //
 // Decode checks size and kind before it decodes, undoes the EXIF orientation, lays
 // transparency over white and gives 8-bit RGB; Tensor scales the short side with an
-// antialiased bicubic filter, cuts the centre, normalises and orders the values
+// antialiased bicubic or bilinear filter, cuts the centre, normalises and orders the values
 // channel by channel. It knows no model: the Rule comes from the encoder's manifest.
 // It keeps no picture and starts no goroutine; callers bound how many run at once.
 //

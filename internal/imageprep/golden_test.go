@@ -24,13 +24,14 @@ func bytesRule() Rule {
 }
 
 type figures struct {
-	File    string     `json:"file"`
-	Width   int        `json:"width"`
-	Height  int        `json:"height"`
-	Sum     float64    `json:"tensor_sum"`
-	Corner  [3]float32 `json:"tensor_corner"`
-	SHA256  string     `json:"crop_sha256"`
-	Squares string     `json:"squares_base64"`
+	File     string     `json:"file"`
+	Width    int        `json:"width"`
+	Height   int        `json:"height"`
+	Sum      float64    `json:"tensor_sum"`
+	Corner   [3]float32 `json:"tensor_corner"`
+	SHA256   string     `json:"crop_sha256"`
+	Bilinear string     `json:"bilinear_sha256"`
+	Squares  string     `json:"squares_base64"`
 }
 
 func readFigures(t *testing.T) []figures {
@@ -87,6 +88,12 @@ func TestGolden(t *testing.T) {
 			digest := sha256.Sum256(crop)
 			if got := hex.EncodeToString(digest[:]); got != want.SHA256 {
 				t.Errorf("crop has SHA-256 %s, want Pillow's %s", got, want.SHA256)
+			}
+			bilinear := bytesRule()
+			bilinear.Filter = Bilinear
+			digest = sha256.Sum256(toBytes(p.Tensor(bilinear)))
+			if got := hex.EncodeToString(digest[:]); got != want.Bilinear {
+				t.Errorf("crop by bilinear has SHA-256 %s, want Pillow's %s", got, want.Bilinear)
 			}
 			var sum float64
 			for _, v := range tensor {

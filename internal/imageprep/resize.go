@@ -22,6 +22,17 @@ func bicubic(x float64) float64 {
 	return 0
 }
 
+// triangle is linear interpolation, zero beyond ±1.
+func triangle(x float64) float64 { return max(1-math.Abs(x), 0) }
+
+// kernel is the function of a filter and how far it reaches.
+func (f Filter) kernel() (at func(float64) float64, reach float64) {
+	if f == Bilinear {
+		return triangle, 1
+	}
+	return bicubic, 2
+}
+
 // taps are the weights of one axis: output i is Σ_k weights[i·width+k] · input[first[i]+k]
 // over width inputs. Some at the end may have weight 0 and lie beyond the last input.
 type taps struct {
@@ -36,10 +47,11 @@ type taps struct {
 // samples. When it shrinks, the filter is stretched by the same factor (antialiasing).
 //
 // Method: precompute_coeffs and normalize_coeffs_8bpc of Pillow's Resample.c.
-func newTaps(in, out, from, n int) *taps {
+func (f Filter) newTaps(in, out, from, n int) *taps {
+	kernel, reach := f.kernel()
 	scale := float64(in) / float64(out)
 	stretch := max(scale, 1)
-	support := 2 * stretch
+	support := reach * stretch
 	t := &taps{width: int(math.Ceil(support))*2 + 1, first: make([]int32, n)}
 	t.weights = make([]int32, n*t.width)
 	exact := make([]float64, t.width)
@@ -49,7 +61,7 @@ func newTaps(in, out, from, n int) *taps {
 		hi := min(int(center+support+0.5), in)
 		var sum float64
 		for k := range hi - lo {
-			exact[k] = bicubic((float64(lo+k) - center + 0.5) * (1 / stretch))
+			exact[k] = kernel((float64(lo+k) - center + 0.5) * (1 / stretch))
 			sum += exact[k]
 		}
 		for k := range hi - lo {

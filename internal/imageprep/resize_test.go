@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,10 +29,10 @@ var shapes = []struct{ w, h, short, crop int }{
 
 // slowCrop is the definition: every tap, one sample at a time, in Pillow's integers
 // (exact false) or in float64 without any rounding between (exact true).
-func slowCrop(r *packedRaster, short, crop int, exact bool) []byte {
+func slowCrop(r *packedRaster, short, crop int, f Filter, exact bool) []byte {
 	w, h := scaled(r.width, r.height, short)
-	mid := slowAxis(func(i, y, c int) float64 { return float64(byte(r.pix[y*r.width+i] >> (8 * c))) }, r.width, w, crop, r.height, exact)
-	out := slowAxis(func(i, x, c int) float64 { return mid[x][i][c] }, r.height, h, crop, crop, exact)
+	mid := slowAxis(func(i, y, c int) float64 { return float64(byte(r.pix[y*r.width+i] >> (8 * c))) }, r.width, w, crop, r.height, f, exact)
+	out := slowAxis(func(i, x, c int) float64 { return mid[x][i][c] }, r.height, h, crop, crop, f, exact)
 	flat := make([]byte, 3*crop*crop)
 	for c := range 3 {
 		for y := range crop {
@@ -44,9 +45,13 @@ func slowCrop(r *packedRaster, short, crop int, exact bool) []byte {
 }
 
 // slowAxis scales one axis; the result is [output][line][channel].
-func slowAxis(at func(i, line, c int) float64, in, out, crop, lines int, exact bool) [][][3]float64 {
+func slowAxis(at func(i, line, c int) float64, in, out, crop, lines int, f Filter, exact bool) [][][3]float64 {
 	scale := float64(in) / float64(out)
 	stretch := math.Max(scale, 1)
+	kernel, reach := keys, 2.0
+	if f == Bilinear {
+		kernel, reach = func(x float64) float64 { return math.Max(0, 1-math.Abs(x)) }, 1
+	}
 	result := make([][][3]float64, crop)
 	for o := range crop {
 		center := (float64(o+(out-crop)/2) + 0.5) * scale
@@ -54,11 +59,11 @@ func slowAxis(at func(i, line, c int) float64, in, out, crop, lines int, exact b
 		var sum float64
 		first := -1
 		for i := range in {
-			if math.Abs(float64(i)+0.5-center) < 2*stretch {
+			if math.Abs(float64(i)+0.5-center) < reach*stretch {
 				if first < 0 {
 					first = i
 				}
-				weights = append(weights, keys((float64(i)+0.5-center)/stretch))
+				weights = append(weights, kernel((float64(i)+0.5-center)/stretch))
 				sum += weights[len(weights)-1]
 			}
 		}
@@ -96,13 +101,14 @@ func keys(x float64) float64 {
 
 func TestTensorEqualsSlowTwin(t *testing.T) {
 	t.Parallel()
-	for i, s := range shapes {
-		t.Run(fmt.Sprintf("%dx%d_to_%d_%d", s.w, s.h, s.short, s.crop), func(t *testing.T) {
+	for i, s := range slices.Concat(shapes, shapes) {
+		filter := Filter(i / len(shapes))
+		t.Run(fmt.Sprintf("%dx%d_to_%d_%d_filter%d", s.w, s.h, s.short, s.crop, filter), func(t *testing.T) {
 			t.Parallel()
 			r := noise(uint64(i), s.w, s.h)
-			got := toBytes((&Picture{rows: r}).Tensor(Rule{ShortSide: s.short, Crop: s.crop, Std: [3]float32{1, 1, 1}}))
+			got := toBytes((&Picture{rows: r}).Tensor(Rule{ShortSide: s.short, Crop: s.crop, Filter: filter, Std: [3]float32{1, 1, 1}}))
 			different := 0
-			for k, want := range slowCrop(r, s.short, s.crop, false) {
+			for k, want := range slowCrop(r, s.short, s.crop, filter, false) {
 				if d := int(got[k]) - int(want); d != 0 {
 					different++
 					if d < -1 || d > 1 {
@@ -114,7 +120,7 @@ func TestTensorEqualsSlowTwin(t *testing.T) {
 			if different*1000 > len(got) {
 				t.Errorf("%d of %d values differ from the integer twin, want at most one in a thousand", different, len(got))
 			}
-			compareExact(t, got, slowCrop(r, s.short, s.crop, true))
+			compareExact(t, got, slowCrop(r, s.short, s.crop, filter, true))
 		})
 	}
 }
@@ -144,7 +150,7 @@ func TestTensorOfSmoothPictureIsExact(t *testing.T) {
 	}
 	for _, short := range []int{20, 64, 70, 100} {
 		got := toBytes((&Picture{rows: r}).Tensor(Rule{ShortSide: short, Crop: 20, Std: [3]float32{1, 1, 1}}))
-		for k, want := range slowCrop(r, short, 20, true) {
+		for k, want := range slowCrop(r, short, 20, Bicubic, true) {
 			if d := int(got[k]) - int(want); d < -1 || d > 1 {
 				t.Fatalf("short side %d: value %d is %d, want %d within 1", short, k, got[k], want)
 			}
@@ -159,7 +165,7 @@ func TestWeightsStayWithinTheirLanes(t *testing.T) {
 	for _, s := range []struct{ in, out, from, n int }{
 		{1, 256, 0, 256}, {2, 256, 0, 256}, {3, 4096, 0, 4096}, {137, 256, 16, 224}, {7071, 256, 16, 224}, {65535, 256, 0, 256}, {255, 256, 0, 256}, {257, 256, 0, 256},
 	} {
-		weights := newTaps(s.in, s.out, s.from, s.n)
+		weights := Bicubic.newTaps(s.in, s.out, s.from, s.n)
 		for i := range s.n {
 			var sum, abs int64
 			for _, w := range weights.of(i) {
@@ -182,7 +188,7 @@ func TestKernelsEqualPlain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	fast, plain := newKernels(), plainKernels()
 	for _, s := range shapes {
-		across := newTaps(s.w, max(s.w*s.short/min(s.w, s.h), s.crop), 0, s.crop)
+		across := Bicubic.newTaps(s.w, max(s.w*s.short/min(s.w, s.h), s.crop), 0, s.crop)
 		words := (s.crop + 7) / 8 * 4
 		columns := randomWords(rng, across.inputs+across.width)
 		var rows [4][]uint64

@@ -8,12 +8,23 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
-// Rule says how a picture becomes an encoder's input: the short side is scaled to
-// ShortSide pixels, a square of Crop pixels is cut from the centre, and a channel value v
+// Filter is how a picture is scaled.
+type Filter int
+
+const (
+	// Bicubic is Keys' cubic convolution over two pixels to each side.
+	Bicubic Filter = iota
+	// Bilinear is a triangle over one pixel to each side.
+	Bilinear
+)
+
+// Rule says how a picture becomes an encoder's input: the short side is scaled with Filter,
+// which is stretched when it shrinks (antialiasing), to ShortSide pixels, a square of Crop pixels is cut from the centre, and a channel value v
 // of 0…255 becomes (v − Mean[c]) / Std[c], channels in the order red, green, blue.
 type Rule struct {
 	ShortSide int
 	Crop      int
+	Filter    Filter
 	Mean      [3]float32
 	Std       [3]float32
 }
@@ -29,6 +40,9 @@ func (r Rule) Validate() error {
 	}
 	if r.Crop < 1 || r.Crop > r.ShortSide {
 		faults = append(faults, fmt.Errorf("crop %d: want 1 to the short side, %d: %w", r.Crop, r.ShortSide, recsys.ErrInvalid))
+	}
+	if r.Filter != Bicubic && r.Filter != Bilinear {
+		faults = append(faults, fmt.Errorf("filter %d: want bicubic or bilinear: %w", r.Filter, recsys.ErrInvalid))
 	}
 	for c := range r.Mean {
 		if !finite(r.Mean[c]) || !finite(r.Std[c]) || r.Std[c] <= 0 {

@@ -10,8 +10,8 @@ func (p *Picture) Tensor(rule Rule) []float32 {
 	w, h := p.rows.size()
 	outW, outH := scaled(w, h, rule.ShortSide)
 	s := newScaler(p.rows,
-		newTaps(w, outW, (outW-rule.Crop)/2, rule.Crop),
-		newTaps(h, outH, (outH-rule.Crop)/2, rule.Crop))
+		rule.Filter.newTaps(w, outW, (outW-rule.Crop)/2, rule.Crop),
+		rule.Filter.newTaps(h, outH, (outH-rule.Crop)/2, rule.Crop))
 
 	levels := [3][256]float32{rule.levels(0), rule.levels(1), rule.levels(2)}
 	tensor := make([]float32, rule.Len())

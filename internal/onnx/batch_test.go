@@ -154,9 +154,9 @@ func TestBatchesFormWhileARunGoesOn(t *testing.T) {
 // Free workers divide what waits instead of one taking all.
 func TestFreeWorkersShare(t *testing.T) {
 	t.Parallel()
-	q := newQueue()
+	q := newQueue[[]float32]()
 	for range 6 {
-		if err := q.put(&call{done: make(chan answer, 1)}); err != nil {
+		if err := q.put(&call[[]float32]{done: make(chan answer, 1)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,7 +18,7 @@ type Encoder struct {
 	rule     imageprep.Rule
 	limits   imageprep.Limits
 	model    model
-	queue    *queue
+	queue    *queue[[]float32]
 	workers  sync.WaitGroup
 	close    func() error
 }
@@ -37,15 +37,14 @@ func Open(ctx context.Context, config Config) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if manifest.IsText() {
+		return nil, fmt.Errorf("encoder %s takes texts, not pictures: %w", manifest.Name, recsys.ErrIncompatible)
+	}
 	data, err := manifest.model(config.Files)
 	if err != nil {
 		return nil, err
 	}
-	library, err := FindLibrary(config.Library, config.CacheDir)
-	if err != nil {
-		return nil, err
-	}
-	if err := start(library); err != nil {
+	if err := load(config.Library, config.CacheDir); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -60,9 +59,13 @@ func Open(ctx context.Context, config Config) (*Encoder, error) {
 
 // newEncoder starts the workers over a model, which it then owns.
 func newEncoder(manifest Manifest, m model, config Config) *Encoder {
-	e := &Encoder{manifest: manifest, rule: manifest.Rule(), limits: config.Limits, model: m, queue: newQueue()}
+	e := &Encoder{manifest: manifest, rule: manifest.Rule(), limits: config.Limits, model: m, queue: newQueue[[]float32]()}
+	limit := config.MaxBatch
+	if manifest.Input.MaxBatch > 0 {
+		limit = min(limit, manifest.Input.MaxBatch)
+	}
 	for range config.workers() {
-		e.workers.Go(func() { e.work(config.MaxBatch) })
+		e.workers.Go(func() { e.work(limit) })
 	}
 	e.close = sync.OnceValue(func() error {
 		e.queue.close()
@@ -100,20 +103,7 @@ func (e *Encoder) Encode(ctx context.Context, tensor []float32) ([]float32, erro
 	if len(tensor) != e.rule.Len() {
 		return nil, fmt.Errorf("tensor has %d values, encoder %s wants %d: %w", len(tensor), e.Name(), e.rule.Len(), recsys.ErrInvalid)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	c := &call{tensor: tensor, done: make(chan answer, 1)}
-	if err := e.queue.put(c); err != nil {
-		return nil, err
-	}
-	select {
-	case a := <-c.done:
-		return a.vector, a.err
-	case <-ctx.Done():
-		e.queue.drop(c)
-		return nil, ctx.Err()
-	}
+	return e.queue.await(ctx, tensor)
 }
 
 // Close refuses waiting and later calls, waits for those that run and frees the model. It may
@@ -135,20 +125,20 @@ func (e *Encoder) work(limit int) {
 
 // serve runs calls together; when that fails, each alone, so that only those at fault fail. in
 // gathers the tensors of a batch; a call alone is run from its own memory.
-func (e *Encoder) serve(calls []*call, in, out []float32) {
+func (e *Encoder) serve(calls []*call[[]float32], in, out []float32) {
 	n := len(calls)
 	in = in[:n*e.rule.Len()]
 	for i, c := range calls {
 		if n == 1 {
-			in = c.tensor
+			in = c.input
 			break
 		}
-		copy(in[i*e.rule.Len():], c.tensor)
+		copy(in[i*e.rule.Len():], c.input)
 	}
 	err := e.model.run(in, out[:n*e.Dims()], n)
 	if err != nil && n > 1 {
 		for _, c := range calls {
-			e.serve([]*call{c}, in, out)
+			e.serve([]*call[[]float32]{c}, in, out)
 		}
 		return
 	}
@@ -157,7 +147,7 @@ func (e *Encoder) serve(calls []*call, in, out []float32) {
 			c.done <- answer{err: fmt.Errorf("run encoder %s: %w: %w", e.Name(), recsys.ErrUnavailable, err)}
 			continue
 		}
-		c.done <- e.answer(c.tensor, out[i*e.Dims():(i+1)*e.Dims()])
+		c.done <- e.answer(c.input, out[i*e.Dims():(i+1)*e.Dims()])
 	}
 }
 

@@ -47,6 +47,17 @@ func FindLibrary(library, cacheDir string) (string, error) {
 	return "", fmt.Errorf("no ONNX Runtime library in %s; run `make setup`, or set VITRINE_ONNXRUNTIME_LIB to its path: %w", folder, recsys.ErrUnavailable)
 }
 
+// load finds the library and starts it.
+//
+// Errors: those of FindLibrary and start.
+func load(library, cacheDir string) error {
+	found, err := FindLibrary(library, cacheDir)
+	if err != nil {
+		return err
+	}
+	return start(found)
+}
+
 // environment is the runtime of this process. The Go binding keeps the loaded library in
 // package variables of its own, so there can be only one, whoever opens it first.
 var environment struct {
@@ -68,7 +79,8 @@ func start(library string) error {
 		return nil
 	}
 	ort.SetSharedLibraryPath(library)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	// What goes wrong comes back as an error; the runtime would print it as well, and trials go wrong on purpose.
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		kind := recsys.ErrUnavailable
 		if strings.Contains(err.Error(), "API base") { // the library does not know this version of its interface
 			kind = recsys.ErrIncompatible

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -32,10 +33,22 @@ type session struct {
 //
 // Errors: recsys.ErrIncompatible for what does not fit the manifest, recsys.ErrCorrupt for
 // what the runtime cannot read.
-func newSession(m Manifest, data []byte, intraOpThreads int) (_ *session, err error) {
+func newSession(m Manifest, data []byte, intraOpThreads int) (*session, error) {
 	if err := checkTensors(m, data); err != nil {
 		return nil, err
 	}
+	s, err := openSession(data, []string{m.Input.Tensor}, []string{m.Output.Tensor}, intraOpThreads)
+	if err != nil {
+		return nil, fmt.Errorf("open encoder model %s: %w", m.File, err)
+	}
+	return &session{session: s, side: int64(m.Input.Size), dims: int64(m.Output.Dims)}, nil
+}
+
+// openSession loads a model.
+//
+// Errors: recsys.ErrUnimplemented for operators that the runtime does not have, recsys.ErrCorrupt
+// for anything else it cannot load.
+func openSession(data []byte, inputs, outputs []string, intraOpThreads int) (_ *ort.DynamicAdvancedSession, err error) {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, fmt.Errorf("encoder options: %w", err)
@@ -51,39 +64,50 @@ func newSession(m Manifest, data []byte, intraOpThreads int) (_ *session, err er
 	if err != nil {
 		return nil, fmt.Errorf("encoder options: %w", err)
 	}
-	s, err := ort.NewDynamicAdvancedSessionWithONNXData(data, []string{m.Input.Tensor}, []string{m.Output.Tensor}, options)
+	s, err := ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, options)
 	if err != nil {
-		return nil, fmt.Errorf("open encoder model %s: %w: %w", m.File, recsys.ErrCorrupt, err)
+		return nil, loadError(err)
 	}
-	return &session{session: s, side: int64(m.Input.Size), dims: int64(m.Output.Dims)}, nil
+	return s, nil
+}
+
+// loadError tells a model with operators that the runtime lacks from a broken one. The binding
+// passes on text alone.
+func loadError(err error) error {
+	for _, sign := range []string{"not a registered function/op", "Could not find an implementation", "NOT_IMPLEMENTED", "No Op registered", "is not registered for"} {
+		if strings.Contains(err.Error(), sign) {
+			return fmt.Errorf("the model needs an operator that this ONNX Runtime does not have: %w: %w", recsys.ErrUnimplemented, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", recsys.ErrCorrupt, err)
 }
 
 // checkTensors compares names, types and shapes; the first dimension must be free, since
-// batches differ in size.
+// batches differ in size, unless the manifest promises no more than one.
 func checkTensors(m Manifest, data []byte) error {
 	inputs, outputs, err := ort.GetInputOutputInfoWithONNXData(data)
 	if err != nil {
-		return fmt.Errorf("read encoder model %s: %w: %w", m.File, recsys.ErrCorrupt, err)
+		return fmt.Errorf("read encoder model %s: %w", m.File, loadError(err))
 	}
 	if len(inputs) != 1 {
 		return fmt.Errorf("encoder model %s has %d inputs, want 1: %w", m.File, len(inputs), recsys.ErrIncompatible)
 	}
 	side := int64(m.Input.Size)
 	return errors.Join(
-		checkTensor(inputs, m.Input.Tensor, []int64{3, side, side}),
-		checkTensor(outputs, m.Output.Tensor, []int64{int64(m.Output.Dims)}),
+		checkTensor(inputs, m.Input.Tensor, m.Input.MaxBatch, []int64{3, side, side}),
+		checkTensor(outputs, m.Output.Tensor, m.Input.MaxBatch, []int64{int64(m.Output.Dims)}),
 	)
 }
 
-// checkTensor finds a tensor and compares all dimensions but the first. −1 is a dimension the
-// model leaves open, which fits.
-func checkTensor(found []ort.InputOutputInfo, name string, want []int64) error {
+// checkTensor finds a tensor and compares all dimensions but the first, which may be maxBatch
+// where that is not 0. −1 is a dimension the model leaves open, which fits.
+func checkTensor(found []ort.InputOutputInfo, name string, maxBatch int, want []int64) error {
 	for _, info := range found {
 		if info.Name != name {
 			continue
 		}
 		shape := []int64(info.Dimensions)
-		if info.DataType != ort.TensorElementDataTypeFloat || len(shape) != 1+len(want) || shape[0] > 0 ||
+		if info.DataType != ort.TensorElementDataTypeFloat || len(shape) != 1+len(want) || shape[0] > 0 && shape[0] != int64(maxBatch) ||
 			!slices.EqualFunc(shape[1:], want, func(has, want int64) bool { return has == want || has < 0 }) {
 			return fmt.Errorf("encoder tensor %q is %v, want float32 with any batch of %v: %w", name, &info, want, recsys.ErrIncompatible)
 		}

@@ -23,14 +23,6 @@ func pageSize(wanted int32, byDefault, most int) int {
 	return min(int(wanted), most)
 }
 
-// refuseFilter answers UNIMPLEMENTED for a filter, rather than a list that ignores it.
-func refuseFilter(filter string) error {
-	if filter == "" {
-		return nil
-	}
-	return &recsys.FieldError{Field: "filter", Reason: "filters are not served yet", Err: recsys.ErrUnimplemented}
-}
-
 // actorOf reads the actor oneof that several messages have; zero if it is not set.
 func actorOf(m interface {
 	GetUserId() string

@@ -9,12 +9,10 @@ import (
 
 // FindSimilarItems answers the neighbours of an item or a picture.
 func (r *recommender) FindSimilarItems(ctx context.Context, req *pb.FindSimilarItemsRequest) (*pb.FindSimilarItemsResponse, error) {
-	if err := refuseFilter(req.GetFilter()); err != nil {
-		return nil, err
-	}
 	q := engine.SimilarQuery{
 		ItemID:        req.GetItemId(),
 		PageSize:      pageSize(req.GetPageSize(), defaultPage, maxPage),
+		Filter:        req.GetFilter(),
 		MinSimilarity: -1,
 	}
 	if req.MinSimilarity != nil {

@@ -9,14 +9,12 @@ import (
 
 // Recommend answers the items to show.
 func (r *recommender) Recommend(ctx context.Context, req *pb.RecommendRequest) (*pb.RecommendResponse, error) {
-	if err := refuseFilter(req.GetFilter()); err != nil {
-		return nil, err
-	}
 	list, err := r.s.deps.Engine.Recommend(ctx, engine.RecommendQuery{
 		Actor:          actorOf(req),
 		ContextItemIDs: req.GetContextItemIds(),
 		ExcludeItemIDs: req.GetExcludeItemIds(),
 		PageSize:       pageSize(req.GetPageSize(), defaultPage, maxPage),
+		Filter:         req.GetFilter(),
 		Diversity:      req.GetDiversity(),
 		Placement:      req.GetPlacement(),
 		IncludeSeen:    req.GetIncludeSeen(),

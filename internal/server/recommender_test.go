@@ -60,13 +60,13 @@ func TestRecommend(t *testing.T) {
 	}
 	got, err := b.shop.Recommend(t.Context(), &pb.RecommendRequest{
 		Actor: &pb.RecommendRequest_VisitorId{VisitorId: "v"}, ContextItemIds: []string{"c"}, ExcludeItemIds: []string{"x", "y"},
-		PageSize: 5, Diversity: .5, Placement: "home", IncludeSeen: true, ValidateOnly: true,
+		PageSize: 5, Filter: "item_id != 'z'", Diversity: .5, Placement: "home", IncludeSeen: true, ValidateOnly: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantValue(t, engine.RecommendQuery{Actor: recsys.Visitor("v"), ContextItemIDs: []string{"c"}, ExcludeItemIDs: []string{"x", "y"},
-		PageSize: 5, Diversity: .5, Placement: "home", IncludeSeen: true, ValidateOnly: true}, asked)
+		PageSize: 5, Filter: "item_id != 'z'", Diversity: .5, Placement: "home", IncludeSeen: true, ValidateOnly: true}, asked)
 	wantMessage(t, &pb.RecommendResponse{
 		RecommendationId: "rec-1", EmbeddingSpace: "space-3", FactorModel: "model-4", Strategy: pb.Strategy_STRATEGY_BLEND,
 		Fallback: true, FallbackReason: pb.FallbackReason_FALLBACK_REASON_EXHAUSTED,
@@ -105,11 +105,11 @@ func TestFindSimilarItems(t *testing.T) {
 		asked = q
 		return engine.Similar{Space: 2, Items: []engine.SimilarItem{{ItemID: "b", Title: "B", Similarity: .75, Blocks: map[string]float32{"image": .5, "by": 1}}}}, nil
 	}
-	got, err := b.shop.FindSimilarItems(t.Context(), &pb.FindSimilarItemsRequest{ItemId: "a", Image: []byte{1}, PageSize: 1000, MinSimilarity: proto.Float64(0)})
+	got, err := b.shop.FindSimilarItems(t.Context(), &pb.FindSimilarItemsRequest{ItemId: "a", Image: []byte{1}, PageSize: 1000, Filter: "true", MinSimilarity: proto.Float64(0)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantValue(t, engine.SimilarQuery{ItemID: "a", Image: []byte{1}, PageSize: 200, MinSimilarity: 0}, asked)
+	wantValue(t, engine.SimilarQuery{ItemID: "a", Image: []byte{1}, PageSize: 200, Filter: "true", MinSimilarity: 0}, asked)
 	wantMessage(t, &pb.FindSimilarItemsResponse{EmbeddingSpace: "space-2",
 		SimilarItems: []*pb.SimilarItem{{ItemId: "b", Title: "B", Similarity: .75, Blocks: map[string]float32{"image": .5, "by": 1}}}}, got)
 	if _, err := b.shop.FindSimilarItems(t.Context(), &pb.FindSimilarItemsRequest{ItemId: "a"}); err != nil {

@@ -99,6 +99,8 @@ const (
 	FallbackReason_FALLBACK_REASON_EMPTY_CATALOG FallbackReason = 5
 	// Fewer items than asked for were left after exclusions.
 	FallbackReason_FALLBACK_REASON_EXHAUSTED FallbackReason = 6
+	// Fewer items than asked for are left of those that meet the filter.
+	FallbackReason_FALLBACK_REASON_FILTERED FallbackReason = 7
 )
 
 // Enum value maps for FallbackReason.
@@ -111,6 +113,7 @@ var (
 		4: "FALLBACK_REASON_STORE_UNAVAILABLE",
 		5: "FALLBACK_REASON_EMPTY_CATALOG",
 		6: "FALLBACK_REASON_EXHAUSTED",
+		7: "FALLBACK_REASON_FILTERED",
 	}
 	FallbackReason_value = map[string]int32{
 		"FALLBACK_REASON_UNSPECIFIED":       0,
@@ -120,6 +123,7 @@ var (
 		"FALLBACK_REASON_STORE_UNAVAILABLE": 4,
 		"FALLBACK_REASON_EMPTY_CATALOG":     5,
 		"FALLBACK_REASON_EXHAUSTED":         6,
+		"FALLBACK_REASON_FILTERED":          7,
 	}
 )
 
@@ -164,7 +168,12 @@ type RecommendRequest struct {
 	ContextItemIds []string `protobuf:"bytes,3,rep,name=context_item_ids,json=contextItemIds,proto3" json:"context_item_ids,omitempty"`
 	// How many items; 0 means 20, above 200 means 200.
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// A CEL expression over attributes. Not served yet: a non-empty filter is answered UNIMPLEMENTED.
+	// A CEL expression over one item that allows only the items for which it is true, such as
+	// attributes.artist == "Monet" && attributes.price < 500; at most 4,096 bytes; empty: all are allowed. Variables:
+	// attributes.NAME or attributes["any name"], item_id, title, create_time. Labels are a set: ==, in, startsWith, endsWith,
+	// contains and matches hold if one label passes, != if none equals. A comparison with a missing attribute is unknown and
+	// does not allow the item: write !has(attributes.x) || attributes.x != "a" to let those in. INVALID_ARGUMENT names
+	// line:column for a syntax or type error, an unknown attribute and an expression that could cost too much.
 	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Items not to answer; at most 1,000.
 	ExcludeItemIds []string `protobuf:"bytes,6,rep,name=exclude_item_ids,json=excludeItemIds,proto3" json:"exclude_item_ids,omitempty"`
@@ -591,7 +600,7 @@ type FindSimilarItemsRequest struct {
 	Image []byte `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
 	// How many items; 0 means 20, above 200 means 200.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// A CEL expression over attributes. Not served yet: a non-empty filter is answered UNIMPLEMENTED.
+	// As in RecommendRequest; at most 4,096 bytes.
 	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Items below this similarity are left out; -1 to 1; absent: none is.
 	MinSimilarity *float64 `protobuf:"fixed64,5,opt,name=min_similarity,json=minSimilarity,proto3,oneof" json:"min_similarity,omitempty"`
@@ -1356,7 +1365,7 @@ const file_vitrine_v1_recommender_proto_rawDesc = "" +
 	"\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTRATEGY_BLEND\x10\x01\x12\x17\n" +
 	"\x13STRATEGY_SIMILARITY\x10\x02\x12\x14\n" +
-	"\x10STRATEGY_POPULAR\x10\x03*\xfe\x01\n" +
+	"\x10STRATEGY_POPULAR\x10\x03*\x9c\x02\n" +
 	"\x0eFallbackReason\x12\x1f\n" +
 	"\x1bFALLBACK_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17FALLBACK_REASON_NO_USER\x10\x01\x12 \n" +
@@ -1364,7 +1373,8 @@ const file_vitrine_v1_recommender_proto_rawDesc = "" +
 	"\x1fFALLBACK_REASON_NO_FACTOR_MODEL\x10\x03\x12%\n" +
 	"!FALLBACK_REASON_STORE_UNAVAILABLE\x10\x04\x12!\n" +
 	"\x1dFALLBACK_REASON_EMPTY_CATALOG\x10\x05\x12\x1d\n" +
-	"\x19FALLBACK_REASON_EXHAUSTED\x10\x062\xaf\x04\n" +
+	"\x19FALLBACK_REASON_EXHAUSTED\x10\x06\x12\x1c\n" +
+	"\x18FALLBACK_REASON_FILTERED\x10\a2\xaf\x04\n" +
 	"\x12RecommenderService\x12H\n" +
 	"\tRecommend\x12\x1c.vitrine.v1.RecommendRequest\x1a\x1d.vitrine.v1.RecommendResponse\x12]\n" +
 	"\x10FindSimilarItems\x12#.vitrine.v1.FindSimilarItemsRequest\x1a$.vitrine.v1.FindSimilarItemsResponse\x12Q\n" +

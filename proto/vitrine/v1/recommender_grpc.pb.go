@@ -37,7 +37,7 @@ const (
 // with the field's path; UNAVAILABLE and RESOURCE_EXHAUSTED carry google.rpc.RetryInfo.
 type RecommenderServiceClient interface {
 	// Recommend answers the items to show to a user, an anonymous visitor or nobody in particular.
-	// An empty catalogue, a user who has seen all: OK with fewer items, never an error.
+	// An empty catalogue, a user who has seen all, a filter that nothing meets: OK with fewer items, never an error.
 	Recommend(ctx context.Context, in *RecommendRequest, opts ...grpc.CallOption) (*RecommendResponse, error)
 	// FindSimilarItems answers the items nearest to an item or to a picture in the embedding space.
 	// NOT_FOUND if item_id is not registered; FAILED_PRECONDITION if it has neither picture nor embedded attributes.
@@ -136,7 +136,7 @@ type RecommenderService_ImportInteractionsClient = grpc.BidiStreamingClient[Impo
 // with the field's path; UNAVAILABLE and RESOURCE_EXHAUSTED carry google.rpc.RetryInfo.
 type RecommenderServiceServer interface {
 	// Recommend answers the items to show to a user, an anonymous visitor or nobody in particular.
-	// An empty catalogue, a user who has seen all: OK with fewer items, never an error.
+	// An empty catalogue, a user who has seen all, a filter that nothing meets: OK with fewer items, never an error.
 	Recommend(context.Context, *RecommendRequest) (*RecommendResponse, error)
 	// FindSimilarItems answers the items nearest to an item or to a picture in the embedding space.
 	// NOT_FOUND if item_id is not registered; FAILED_PRECONDITION if it has neither picture nor embedded attributes.

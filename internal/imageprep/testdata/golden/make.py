@@ -34,8 +34,8 @@ def upright_rgb(path):
     return picture.convert("RGB")
 
 
-def centre_crop(picture):
-    """Short side to 256 by antialiased bicubic, centre 224 × 224, uint8 [3, 224, 224]."""
+def centre_crop(picture, filter=Image.Resampling.BICUBIC):
+    """Short side to 256 by an antialiased filter, centre 224 × 224, uint8 [3, 224, 224]."""
     width, height = picture.size
     factor = SHORT_SIDE / min(width, height)
     if width <= height:
@@ -43,7 +43,7 @@ def centre_crop(picture):
     else:
         size = (round(width * factor), SHORT_SIDE)
     left, top = (size[0] - CROP) // 2, (size[1] - CROP) // 2
-    scaled = picture.resize(size, Image.Resampling.BICUBIC)
+    scaled = picture.resize(size, filter)
     return np.asarray(scaled.crop((left, top, left + CROP, top + CROP))).transpose(2, 0, 1)
 
 
@@ -70,6 +70,7 @@ def make_figures():
             "tensor_sum": float(tensor(crop).sum(dtype=np.float64)),
             "tensor_corner": [float(v) for v in tensor(crop)[:, 0, 0]],
             "crop_sha256": hashlib.sha256(crop.tobytes()).hexdigest(),
+            "bilinear_sha256": hashlib.sha256(centre_crop(picture, Image.Resampling.BILINEAR).tobytes()).hexdigest(),
             "squares_base64": base64.b64encode(np.rint(squares).astype(np.uint8).tobytes()).decode(),
         })
     write(HERE / "figures.json", {"pillow": PIL.__version__, "pictures": rows})
