@@ -121,20 +121,10 @@ func (p *probe) scoreAll(r *rows, out []float32) {
 }
 
 // radius bounds by how much the score of row i can be off from what DotRows gives over
-// code.Scale: by less than slope·scale[i] + fixed, 0 if the probe is not coded. With query
-// and row
-//
-//	q = s(ĉ + f), x = t(ê + g)      |ĉ| ≤ N, |f| ≤ F, |ê| ≤ norm, |g| ≤ fault
-//
-// |q·x − st·ĉ·ê| = st·|ĉ·g + f·(ê + g)| ≤ st·(N·fault + F·(norm + fault)); to that comes what
-// float32 loses, (d + 16)·2⁻²⁴·|q|·|x|, and where products are denormal 2⁻¹⁴⁹ for each.
+// code.Scale: by slope·scale[i] + fixed at most, 0 if the probe is not coded.
 func (p *probe) radius(r *rows) (slope, fixed float32) {
 	if !p.coded {
 		return 0, 0
 	}
-	f, n := float64(p.code.Fault), float64(p.code.Norm)
-	fault, size := float64(r.fault), float64(r.norm)+float64(r.fault)
-	lost := float64(r.dims+16) * 0x1p-24 * (n + f) * size
-	const up = 1 + 1e-6
-	return float32((n*fault + f*size + lost) * up), float32(float64(r.dims+1) * 0x1p-148 / float64(p.code.Scale))
+	return p.code.Radius(r.dims, r.fault, r.norm)
 }

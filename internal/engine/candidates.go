@@ -114,42 +114,6 @@ func (r *request) covered(item uint32) (place int, ok bool) {
 	return r.s.model.corrector.Place(int(row))
 }
 
-// scan ranks all allowed items by the user's factor.
-func (r *request) scan(k int) []vecmath.Scored {
-	top := vecmath.NewTopK(k)
-	scores := make([]float32, chunkSize)
-	for at, ch := range r.s.chunks {
-		if r.excluded.hasChunk(at) {
-			continue
-		}
-		r.score(at, ch, scores)
-		for i, score := range scores {
-			number := uint32(at*chunkSize + i)
-			if ch.served[i] && ch.from[i] <= r.now && r.now < ch.until[i] && !r.excluded.has(number) {
-				top.Push(number, score)
-			}
-		}
-	}
-	return top.Sorted()
-}
-
-// score writes the factor scores of a chunk's items, corrected where the corrector covers them.
-func (r *request) score(at int, ch *chunk, scores []float32) {
-	if ch.base == nil {
-		clear(scores)
-		return
-	}
-	vecmath.DotRows(r.user, ch.base, scores)
-	if r.pairs != nil && at < len(r.s.corrections) {
-		for _, c := range r.s.corrections[at] {
-			scores[c.at] += float32(r.known) * c.weight * (r.pairs[c.place] - scores[c.at])
-		}
-	}
-	for i, explore := range ch.explore {
-		scores[i] *= 1 + (r.gain-1)*explore
-	}
-}
-
 // explain splits an item's factor score into what content and what people say.
 func (r *request) explain(item uint32) rank.Parts {
 	factor, ok := r.s.factor(item)

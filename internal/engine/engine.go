@@ -35,6 +35,7 @@ type Engine struct {
 	touched touchedItems
 
 	bitsets sync.Pool // of *bitset
+	scans   sync.Pool // of *factorScan
 
 	recall recallMeter
 	meter  Meter      // nil: nobody is told

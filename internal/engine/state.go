@@ -9,6 +9,7 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
+	"github.com/seed-473295a7/vitrine/internal/vecmath"
 )
 
 // chunkSize is how many items share a chunk. A change to one item copies one chunk: at 64
@@ -47,6 +48,11 @@ type chunk struct {
 
 	base, content    []float32 // chunkSize × f each; nil while all are zero
 	novelty, explore []float32 // chunkSize each; nil while all are zero
+
+	// codes, scale, fault and norm are vecmath.Encode's of base; nil where they would save nothing.
+	codes       []uint8
+	scale       []float32
+	fault, norm float32 // the greatest
 }
 
 // facts is what a response says of an item.
@@ -183,6 +189,7 @@ func (c *change) chunkOf(number uint32) (*chunk, int) {
 		clone := *c.next.chunks[at]
 		clone.base, clone.content = slices.Clone(clone.base), slices.Clone(clone.content)
 		clone.novelty, clone.explore = slices.Clone(clone.novelty), slices.Clone(clone.explore)
+		clone.codes, clone.scale = slices.Clone(clone.codes), slices.Clone(clone.scale)
 		c.next.chunks[at] = &clone
 		c.copied[at] = true
 	}
@@ -241,10 +248,24 @@ func (c *change) setFactor(number uint32, to served) {
 	ch, i := c.chunkOf(number)
 	f := c.next.model.dims()
 	ch.base = setRow(ch.base, to.base, i, f)
+	ch.encode(i, f)
 	ch.content = setRow(ch.content, to.content, i, f)
 	ch.novelty = setRow(ch.novelty, []float32{to.novelty}, i, 1)
 	ch.explore = setRow(ch.explore, []float32{to.explore}, i, 1)
 	ch.served[i] = true
+}
+
+// encode brings the code of a base row up to date.
+func (ch *chunk) encode(i, f int) {
+	n := vecmath.CodeLen(f)
+	if ch.base == nil || !vecmath.FastCodes() || n > 2*f {
+		return
+	}
+	if ch.codes == nil {
+		ch.codes, ch.scale = make([]uint8, chunkSize*n), make([]float32, chunkSize)
+	}
+	scale, fault, norm := vecmath.Encode(rowOf(ch.base, i, f), ch.codes[i*n:(i+1)*n])
+	ch.scale[i], ch.fault, ch.norm = scale, max(ch.fault, fault), max(ch.norm, norm)
 }
 
 func setRow(rows, row []float32, i, f int) []float32 {

@@ -125,6 +125,23 @@ func (q *Query) set(code []uint8) {
 	q.bias = codeZero * sum
 }
 
+// Radius bounds by how much what DotCodes gives for a row can be off from what DotRows gives over
+// q.Scale: by less than slope·scale + fixed, for rows of dims elements whose fault and norm are at
+// most those given. With query and row
+//
+//	q = s(ĉ + f), x = t(ê + g)      |ĉ| ≤ N, |f| ≤ F, |ê| ≤ norm, |g| ≤ fault
+//
+// |q·x − st·ĉ·ê| = st·|ĉ·g + f·(ê + g)| ≤ st·(N·fault + F·(norm + fault)); to that comes what
+// float32 loses, (d + 16)·2⁻²⁴·|q|·|x|, and where products are denormal 2⁻¹⁴⁹ for each.
+// q must stand for a vector that is not zero, by Encode.
+func (q *Query) Radius(dims int, fault, norm float32) (slope, fixed float32) {
+	f, n := float64(q.Fault), float64(q.Norm)
+	size := float64(norm) + float64(fault)
+	lost := float64(dims+16) * 0x1p-24 * (n + f) * size
+	const up = 1 + 1e-6
+	return float32((n*float64(fault) + f*size + lost) * up), float32(float64(dims+1) * 0x1p-148 / float64(q.Scale))
+}
+
 // DotCodes sets out[i] to scale[i]·Σ q·(code − 128) over row i of codes; times q.Scale it
 // approximates the inner product. Rows are stored one after another. The sum is exact, so
 // the result does not depend on the kernel nor on the row's place.
