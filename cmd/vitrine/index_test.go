@@ -81,7 +81,7 @@ func TestIndexFromRunToRun(t *testing.T) {
 	}
 	out, status := run(t, append(flags, "--json", "index", "check")...)
 	var report indexReport
-	if err := json.Unmarshal([]byte(out[strings.Index(out, "{\n"):]), &report); err != nil || status != 0 {
+	if err := json.NewDecoder(strings.NewReader(out[strings.Index(out, "{\n"):])).Decode(&report); err != nil || status != 0 {
 		t.Fatalf("index check: status %d, %v", status, err)
 	}
 	if report.Engine != "auto" || report.Items != 7 || report.Tail != 7 || report.RecallAt10 != 1 || report.Bytes == 0 {
