@@ -144,7 +144,8 @@ func (r *request) release() {
 	if r.unexplain != nil {
 		r.unexplain()
 	}
-	r.e.bitsets.Put(&r.excluded)
+	excluded := r.excluded // on its own: the pool must not hold on to a State
+	r.e.bitsets.Put(&excluded)
 }
 
 // rank orders the answer and says in out what ordered it.
