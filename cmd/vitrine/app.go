@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -14,21 +12,18 @@ import (
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/localpg"
-	"github.com/seed-473295a7/vitrine/internal/onnx"
 	"github.com/seed-473295a7/vitrine/internal/postgres"
-	"github.com/seed-473295a7/vitrine/internal/recsys"
-	"github.com/seed-473295a7/vitrine/models"
 )
 
 // app is what most commands need: the store, the encoder and a loaded engine.
 type app struct {
-	log     *slog.Logger
-	config  engine.Config
-	local   *localpg.Server // nil with a PostgreSQL of one's own
-	store   *postgres.Store
-	encoder *onnx.Encoder
-	engine  *engine.Engine
-	stages  stageMeter
+	log      *slog.Logger
+	config   engine.Config
+	local    *localpg.Server // nil with a PostgreSQL of one's own
+	store    *postgres.Store
+	encoders *encoders
+	engine   *engine.Engine
+	stages   stageMeter
 }
 
 // database is a reachable, migrated PostgreSQL.
@@ -86,15 +81,23 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.store, err = openStore(ctx, db, a.log); err != nil {
 		return nil, err
 	}
-	if a.encoder, err = openEncoder(ctx, cmd); err != nil {
-		return nil, err
+	a.encoders = newEncoders(cmd)
+	encoder, err := a.encoders.OpenEncoder(ctx, cmd.String("encoder"))
+	if err != nil {
+		return nil, fmt.Errorf("--encoder: %w", err)
 	}
 	a.config.IndexFile = filepath.Join(dataDir, "index.snapshot")
-	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: a.encoder, Log: a.log, Now: time.Now, Meter: a.stages})
+	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: encoder, Encoders: a.encoders, Log: a.log, Now: time.Now, Meter: a.stages})
 	if err != nil {
 		return nil, err
 	}
-	return a, a.engine.Load(ctx)
+	if err := a.engine.Load(ctx); err != nil {
+		return nil, err
+	}
+	if live := a.engine.Encoder().Name(); live != encoder.Name() && cmd.String("encoder") != "" {
+		a.log.Warn("the live embedding space is of another encoder; vitrine embed changes that", "live", live, "encoder", encoder.Name())
+	}
+	return a, nil
 }
 
 func openStore(ctx context.Context, db database, log *slog.Logger) (*postgres.Store, error) {
@@ -106,39 +109,11 @@ func openStore(ctx context.Context, db database, log *slog.Logger) (*postgres.St
 	return postgres.Open(ctx, config)
 }
 
-// openEncoder opens the built-in encoder, or the one that --encoder names.
-func openEncoder(ctx context.Context, cmd *cli.Command) (*onnx.Encoder, error) {
-	config := onnx.DefaultConfig()
-	config.Library = cmd.String("onnxruntime-lib")
-	config.Files, config.Manifest = models.Files, models.DefaultManifest
-	config.IntraOpThreads = cmd.Int("encoder-threads")
-	name := cmd.String("encoder")
-	if name == "" {
-		return onnx.Open(ctx, config)
-	}
-	config.Files, config.Manifest = os.DirFS(encodersDir(cmd)), onnx.ManifestFile(name)
-	encoder, err := onnx.Open(ctx, config)
-	if errors.Is(err, recsys.ErrNotFound) {
-		return nil, fmt.Errorf("--encoder %q: %s has %q; vitrine model add makes more: %w", name, encodersDir(cmd), encoderNames(config.Files), err)
-	}
-	return encoder, err
-}
-
-// encoderNames lists the encoders in a folder.
-func encoderNames(files fs.FS) []string {
-	var names []string
-	listed, _ := onnx.ListEncoders(files) // a folder that cannot be read has none
-	for _, m := range listed {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
 // close ends what openApp began, last first.
 func (a *app) close() error {
 	var faults []error
-	if a.encoder != nil {
-		faults = append(faults, a.encoder.Close())
+	if a.encoders != nil {
+		faults = append(faults, a.encoders.close())
 	}
 	if a.store != nil {
 		a.store.Close()

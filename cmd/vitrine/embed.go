@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
 
@@ -16,10 +16,12 @@ func embedCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "embed",
 		Usage: "fit an embedding space to the catalogue, embed every item in it and make it the live one",
-		Description: "Pictures are not encoded again: stored encoder outputs are used. --print-schema shows how attributes would be embedded;\n" +
-			"edit what it prints and hand it back with --schema.",
+		Description: "Stored encoder outputs are used; with another --encoder pictures are encoded anew while the old space goes on serving.\n" +
+			"What was interrupted goes on where it stopped, and processes that do this together share the work.\n" +
+			"--print-schema shows how attributes would be embedded; edit what it prints and hand it back with --schema.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "schema", Sources: env("VITRINE_SCHEMA"), Usage: "YAML file that says how attributes are embedded; without it the schema given before, else an inferred one"},
+			&cli.FloatFlag{Name: "rate", Usage: "pictures encoded a second at most; 0: as fast as may be"},
 			&cli.BoolFlag{Name: "print-schema", Usage: "print the inferred schema and change nothing"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
@@ -35,11 +37,11 @@ func embedCommand() *cli.Command {
 			if cmd.Bool("print-schema") {
 				return printSchema(ctx, cmd, a)
 			}
-			space, err := embed(ctx, a, schema)
+			made, err := embed(ctx, a, engine.FitOrder{Schema: schema, Encoder: cmd.String("encoder"), Rate: cmd.Float("rate"), Reason: "vitrine embed"})
 			if err != nil {
 				return err
 			}
-			return printResult(cmd, map[string]string{"embedding_space": space.String()}, "embedding space %s is live\n", space)
+			return printResult(cmd, spaceResult{made.ID.String(), made.Lineage}, "embedding space %s is live\n", made.ID)
 		},
 	}
 }
@@ -73,12 +75,18 @@ func printSchema(ctx context.Context, cmd *cli.Command, a *app) error {
 	return err
 }
 
-func embed(ctx context.Context, a *app, schema *space.Schema) (id recsys.SpaceID, err error) {
+// spaceResult is a space as it is printed.
+type spaceResult struct {
+	EmbeddingSpace string         `json:"embedding_space"`
+	Lineage        engine.Lineage `json:"lineage"`
+}
+
+func embed(ctx context.Context, a *app, order engine.FitOrder) (made engine.FittedSpace, err error) {
 	bar := newProgress()
 	defer bar.end()
 	err = whenFree(ctx, a, func() (err error) {
-		id, err = a.engine.FitSpace(ctx, schema, bar.update)
+		made, err = a.engine.FitSpace(ctx, order, bar.update)
 		return err
 	})
-	return id, err
+	return made, err
 }

@@ -38,7 +38,7 @@ func encoderCommands() []*cli.Command {
 		{Name: "add", Usage: "make an encoder of an ONNX file: head or decoder removed, checked, saved in the data directory",
 			ArgsUsage: "FILE.onnx",
 			Description: "The file may be a classifier, a masked autoencoder, CLIP or a model of texts, as their publishers export them.\n" +
-				"Use the encoder with --encoder NAME; items embedded by another one have to be imported anew.",
+				"vitrine --encoder NAME embed changes a shop to it; the space before serves until the new one is complete.",
 			Flags: add, Action: addModel},
 	}
 }

@@ -59,7 +59,7 @@ func TestModelInspect(t *testing.T) {
 	}
 }
 
-// A stock classifier becomes an encoder that serves a catalogue; another one cannot take it over.
+// A stock classifier becomes an encoder that serves a catalogue, until vitrine embed changes to another.
 func TestModelAddAndUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -87,7 +87,7 @@ func TestModelAddAndUse(t *testing.T) {
 	useEncoder(t, dir, "tiny@"+added.Manifest.Version)
 }
 
-// useEncoder imports a picture with the encoder tiny, then with the built-in one.
+// useEncoder imports a picture with the encoder tiny, then changes to the built-in one.
 func useEncoder(t *testing.T, dir, full string) {
 	t.Helper()
 	dsn := pgtest.New(t)
@@ -101,8 +101,24 @@ func useEncoder(t *testing.T, dir, full string) {
 		t.Fatalf("import ended with %d:\n%s", status, out)
 	}
 	out, status = run(t, append(base, "import", "--items", items)...)
-	if status == 0 || !strings.Contains(out, full) || !strings.Contains(out, "effnet-lite0@1") {
-		t.Errorf("import with another encoder ended with %d, want it refused naming both:\n%s", status, out)
+	if status != 0 || !strings.Contains(out, "2 loaded") {
+		t.Errorf("import without --encoder, where the encoder of the live space serves, ended with %d:\n%s", status, out)
+	}
+	out, status = run(t, append(base, "--encoder", "effnet-lite0", "import", "--items", items)...)
+	if status != 0 || !strings.Contains(out, full) || !strings.Contains(out, "vitrine embed") {
+		t.Errorf("import with another encoder ended with %d, want a hint that %s is live:\n%s", status, full, out)
+	}
+	out, status = run(t, append(base, "--json", "--encoder", "effnet-lite0", "embed")...)
+	if status != 0 || !strings.Contains(out, `"encoder": "effnet-lite0@1"`) && !strings.Contains(out, `"encoder":"effnet-lite0@1"`) {
+		t.Errorf("embed with another encoder ended with %d:\n%s", status, out)
+	}
+	out, status = run(t, append(base, "model", "spaces")...)
+	if status != 0 || !strings.Contains(out, "space-5  live") || !strings.Contains(out, "vitrine embed") || !strings.Contains(out, "vitrine import") {
+		t.Errorf("model spaces ended with %d:\n%s", status, out)
+	}
+	out, status = run(t, append(base, "model", "activate", "space-4")...)
+	if status != 0 || !strings.Contains(out, "space-4 is live") {
+		t.Errorf("model activate ended with %d:\n%s", status, out)
 	}
 	out, status = run(t, append(base, "--encoder", "large", "import", "--items", items)...)
 	if status == 0 || !strings.Contains(out, `has [\"tiny\"]`) && !strings.Contains(out, `has ["tiny"]`) {

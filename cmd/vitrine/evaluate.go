@@ -20,7 +20,7 @@ func evaluateCommand() *cli.Command {
 	return &cli.Command{
 		Name:     "evaluate",
 		Usage:    "measure quality on the shop's own data or on files",
-		Commands: []*cli.Command{evaluateRecommendationsCommand()},
+		Commands: []*cli.Command{evaluateRecommendationsCommand(), evaluateSpaceCommand()},
 	}
 }
 
@@ -122,7 +122,7 @@ func readTrialData(ctx context.Context, cmd *cli.Command, config engine.Config) 
 	if data.recipes, err = storedRecipes(ctx, a); err != nil {
 		return trialData{}, err
 	}
-	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.encoder)
+	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.engine.Encoder())
 	return data, err
 }
 
@@ -151,11 +151,12 @@ func readTrialFiles(ctx context.Context, cmd *cli.Command, config engine.Config)
 	if cmd.String("interactions") == "" {
 		return trialData{}, fmt.Errorf("--interactions: is wanted beside --items: %w", recsys.ErrInvalid)
 	}
-	encoder, err := openEncoder(ctx, cmd)
+	encoders := newEncoders(cmd)
+	defer func() { err = errors.Join(err, encoders.close()) }()
+	encoder, err := encoders.OpenEncoder(ctx, cmd.String("encoder"))
 	if err != nil {
 		return trialData{}, err
 	}
-	defer func() { err = errors.Join(err, encoder.Close()) }()
 	bar := newProgress()
 	defer bar.end()
 	files := trial.Files{Items: cmd.String("items"), Interactions: cmd.String("interactions"), Images: cmd.String("images")}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/ingest"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
@@ -116,11 +117,11 @@ func (r *importReport) fitAndTrain(ctx context.Context, a *app, schema *space.Sc
 	if err := a.engine.Sync(ctx); err != nil {
 		return err
 	}
-	id, err := embed(ctx, a, schema)
+	made, err := embed(ctx, a, engine.FitOrder{Schema: schema, Reason: "vitrine import"})
 	if err != nil {
 		return err
 	}
-	r.EmbeddingSpace = id.String()
+	r.EmbeddingSpace = made.ID.String()
 	model, err := train(ctx, a, false)
 	if errors.Is(err, recsys.ErrInvalid) {
 		a.log.Info("no factor model yet", "reason", err)

@@ -27,7 +27,14 @@ func engineMetrics(e *engine.Engine) []prometheus.Collector {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
+	counter := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
+	}
 	return []prometheus.Collector{
+		counter("vitrine_unseen_values_total", "Labels of written items that the embedding space has no place for.",
+			func() float64 { return float64(e.Stats().UnseenValues) }),
+		counter("vitrine_wrong_attributes_total", "Attributes of written items that are of another kind than in the embedding space.",
+			func() float64 { return float64(e.Stats().WrongAttributes) }),
 		gauge("vitrine_items", "Registered items in memory.", func() float64 { return float64(e.Stats().Items) }),
 		gauge("vitrine_fold_in_pending", "Items whose factors wait to be folded in.", func() float64 { return float64(e.Stats().Pending) }),
 		gauge("vitrine_index_vectors", "Items with an embedding in the index.", func() float64 { return float64(e.IndexStats().Items) }),
@@ -40,7 +47,7 @@ func engineMetrics(e *engine.Engine) []prometheus.Collector {
 			mean, _ := e.Recall()
 			return mean
 		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "vitrine_index_recall_samples_total", Help: "Searches whose recall was measured."}, func() float64 {
+		counter("vitrine_index_recall_samples_total", "Searches whose recall was measured.", func() float64 {
 			_, samples := e.Recall()
 			return float64(samples)
 		}),

@@ -19,12 +19,13 @@ import (
 func modelCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "model",
-		Usage: "list factor models, make another one live, roll back; look at ONNX files and make encoders of them",
-		Description: "list, activate and rollback are about factor models, which vitrine train makes of interactions;\n" +
+		Usage: "list factor models and embedding spaces, make another one live, roll back; make encoders of ONNX files",
+		Description: "Factor models are made of interactions by vitrine train, embedding spaces of items by vitrine embed;\n" +
 			"inspect and add are about encoders, which come as ONNX files.",
 		Commands: append([]*cli.Command{
 			{Name: "list", Usage: "list the stored factor models, newest first", Action: withApp(listModels)},
-			{Name: "activate", Usage: "make a stored factor model the live one", ArgsUsage: "MODEL", Action: withApp(activateModel)},
+			{Name: "spaces", Usage: "list the stored embedding spaces, newest first", Action: withApp(listSpaces)},
+			{Name: "activate", Usage: "make a stored factor model or embedding space the live one", ArgsUsage: "MODEL|SPACE", Action: withApp(activate)},
 			{Name: "rollback", Usage: "make the factor model that was live before live again, and pause automatic training", Action: withApp(rollBack)},
 		}, encoderCommands()...),
 	}
@@ -92,16 +93,77 @@ func modelTable(list []listedModel) string {
 	return b.String()
 }
 
-func activateModel(ctx context.Context, cmd *cli.Command, a *app) error {
+func activate(ctx context.Context, cmd *cli.Command, a *app) error {
 	name := cmd.Args().First()
-	number, err := strconv.ParseInt(strings.TrimPrefix(name, "model-"), 10, 64)
-	if err != nil || cmd.Args().Len() != 1 {
-		return fmt.Errorf("model activate: %q: want the name of one model, such as model-7: %w", name, recsys.ErrInvalid)
+	kind, digits, _ := strings.Cut(name, "-")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || cmd.Args().Len() != 1 || kind != "model" && kind != "space" {
+		return fmt.Errorf("model activate: %q: want the name of one model or space, such as model-7 or space-3: %w", name, recsys.ErrInvalid)
+	}
+	if kind == "space" {
+		return activateSpace(ctx, cmd, a, recsys.SpaceID(number))
 	}
 	if err := a.engine.ActivateModel(ctx, recsys.ModelID(number)); err != nil {
 		return err
 	}
 	return printResult(cmd, map[string]string{"factor_model": name}, "%s is live\n", recsys.ModelID(number))
+}
+
+func activateSpace(ctx context.Context, cmd *cli.Command, a *app, id recsys.SpaceID) error {
+	bar := newProgress()
+	err := whenFree(ctx, a, func() error { return a.engine.ActivateSpace(ctx, id, bar.update) })
+	bar.end()
+	if err != nil {
+		return err
+	}
+	return printResult(cmd, map[string]string{"embedding_space": id.String()}, "%s is live\n", id)
+}
+
+// listedSpace is an embedding space as it is printed.
+type listedSpace struct {
+	EmbeddingSpace string         `json:"embedding_space"`
+	Live           bool           `json:"live"`
+	Encoder        string         `json:"encoder"`
+	Dims           int            `json:"dims"`
+	Vectors        int64          `json:"vectors"`
+	CreateTime     time.Time      `json:"create_time"`
+	ActivateTime   *time.Time     `json:"activate_time,omitempty"`
+	Lineage        engine.Lineage `json:"lineage"`
+}
+
+func listSpaces(ctx context.Context, cmd *cli.Command, a *app) error {
+	versions, err := a.engine.Spaces(ctx)
+	if err != nil {
+		return err
+	}
+	list := make([]listedSpace, len(versions))
+	for i, v := range versions {
+		list[i] = listedSpace{EmbeddingSpace: v.ID.String(), Live: v.Live, Encoder: v.Encoder, Dims: v.Dims, Vectors: v.Vectors,
+			CreateTime: v.CreateTime, Lineage: v.Lineage}
+		if !v.ActivateTime.IsZero() {
+			list[i].ActivateTime = &v.ActivateTime
+		}
+	}
+	return printResult(cmd, list, "%s", spaceTable(list))
+}
+
+func spaceTable(list []listedSpace) string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "space\tlive\tmade\tencoder\tdims\tvectors\tparent\treason\tverdict")
+	for _, s := range list {
+		live, verdict := "", ""
+		if s.Live {
+			live = "live"
+		}
+		if v := s.Lineage.Verdict; v != nil {
+			verdict = v.Reason
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", s.EmbeddingSpace, live, s.CreateTime.Local().Format("2006-01-02 15:04"),
+			s.Encoder, s.Dims, s.Vectors, s.Lineage.Parent, s.Lineage.Reason, verdict)
+	}
+	t.Flush() // to a strings.Builder, which never fails
+	return b.String()
 }
 
 func rollBack(ctx context.Context, cmd *cli.Command, a *app) error {

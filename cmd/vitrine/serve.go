@@ -54,7 +54,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	registry.MustRegister(a.stages.seconds)
 	config := server.DefaultConfig()
 	config.Profiling = cmd.Bool("pprof")
-	srv, err := server.New(config, server.Deps{Engine: a.engine, Catalog: a.store, Registry: registry, Log: a.log, Clock: time.Now})
+	srv, err := server.New(config, server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store, Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
 	}
@@ -68,7 +68,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	go func() {
 		defer close(jobsDone)
 		jobs.Run(jobsContext, a.log, jobs.SyncIndex(a.engine, a.store), jobs.FoldIn(a.engine),
-			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")),
+			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, nil, a.log),
 			jobs.KeepIndex(a.engine, cmd.Duration("index-save-period")), jobs.MeasureRecall(a.engine))
 	}()
 	srv.SetReady(true)

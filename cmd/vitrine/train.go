@@ -65,7 +65,7 @@ func (t trained) String() string {
 }
 
 func (a *app) trainer() jobs.Trainer {
-	return jobs.Trainer{Engine: a.engine, Store: a.store, Encoder: a.encoder, Config: a.config}
+	return jobs.Trainer{Engine: a.engine, Store: a.store, Config: a.config}
 }
 
 func train(ctx context.Context, a *app, force bool) (trained, error) {

@@ -15,11 +15,14 @@ type arrival struct {
 	space  recsys.SpaceID // of vector
 	vector []float32
 	input  space.Input
+	reader string // the encoder that input is of
 }
 
 // apply puts committed items into State. An arrival older than what State holds is passed
 // over, so that two writers of one item, or a writer and Sync, may come in either order.
-func (e *Engine) apply(arrivals []arrival) error {
+//
+// An arrival that was read for another encoder than the live one is left to Sync, which late asks for.
+func (e *Engine) apply(arrivals []arrival) (late bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.state.Load()
@@ -27,6 +30,10 @@ func (e *Engine) apply(arrivals []arrival) error {
 	for _, a := range arrivals {
 		number := e.numbers.number(a.item.ItemID)
 		if a.seq <= c.next.seqOf(number) {
+			continue
+		}
+		if a.reader != s.encoder.Name() {
+			late = true
 			continue
 		}
 		if a.space != s.spaceID {
@@ -37,7 +44,7 @@ func (e *Engine) apply(arrivals []arrival) error {
 			e.placeFactor(c, number, a)
 		}
 	}
-	return e.publish(c)
+	return late, e.publish(c)
 }
 
 // publish makes a finished change the live State; the caller holds mu.
@@ -110,7 +117,7 @@ func (e *Engine) installFactors(ctx context.Context, c *change, rows []ItemRow, 
 			e.touched.add(row.Item.ItemID)
 		}
 	}
-	arrivals, err := e.arrivals(ctx, later, c.next.spaceID)
+	arrivals, err := e.arrivals(ctx, later, &c.next)
 	if err != nil {
 		return err
 	}
@@ -137,14 +144,14 @@ func (e *Engine) installed(model *factorModel, row int32, left float64) served {
 }
 
 // arrivals adds to stored rows what the spaces read of them.
-func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, of recsys.SpaceID) ([]arrival, error) {
-	inputs, err := e.inputs(ctx, rows)
+func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, s *State) ([]arrival, error) {
+	inputs, err := e.inputs(ctx, s.encoder, rows)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]arrival, len(rows))
 	for i := range rows {
-		out[i] = arrival{item: &rows[i].Item, seq: rows[i].Seq, space: of, vector: rows[i].Vector, input: inputs[i]}
+		out[i] = arrival{item: &rows[i].Item, seq: rows[i].Seq, space: s.spaceID, vector: rows[i].Vector, input: inputs[i], reader: s.encoder.Name()}
 		if rows[i].Vector == nil {
 			out[i].space = 0 // whoever places it embeds it
 		}
@@ -152,30 +159,31 @@ func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, of recsys.SpaceID
 	return out, nil
 }
 
-// inputs gathers what the spaces read of several items with one query. A picture without a
-// stored output of this encoder counts as absent.
-func (e *Engine) inputs(ctx context.Context, rows []ItemRow) ([]space.Input, error) {
+// inputs gathers what the spaces read of several items with one query. A picture that the encoder
+// has not seen is encoded.
+func (e *Engine) inputs(ctx context.Context, encoder Encoder, rows []ItemRow) ([]space.Input, error) {
 	inputs := make([]space.Input, len(rows))
-	at := make(map[string]int, len(rows))
-	var pictured []string
+	pictured := make(map[string]*space.Input, len(rows))
+	var ids []string
 	for i, row := range rows {
 		inputs[i].Attributes = row.Item.Attributes
 		if len(row.Item.ImageDigest) > 0 {
-			at[row.Item.ItemID] = i
-			pictured = append(pictured, row.Item.ItemID)
+			pictured[row.Item.ItemID] = &inputs[i]
+			ids = append(ids, row.Item.ItemID)
 		}
 	}
-	if len(pictured) == 0 {
+	if len(ids) == 0 {
 		return inputs, nil
 	}
-	err := e.store.RawOutputs(ctx, e.encoder.Name(), pictured, func(itemID string, raw []float32) error {
-		inputs[at[itemID]].Image = append([]float32(nil), raw...)
+	err := e.store.RawOutputs(ctx, encoder.Name(), ids, func(itemID string, raw []float32) error {
+		pictured[itemID].Image = append([]float32(nil), raw...)
+		delete(pictured, itemID)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read encoder outputs: %w", err)
 	}
-	return inputs, nil
+	return inputs, e.completeOutputs(ctx, encoder, pictured)
 }
 
 // carryOver brings into a State that was loaded from an older snapshot what was written here
@@ -206,7 +214,7 @@ func (e *Engine) carryOver(ctx context.Context, c *change) error {
 	if err != nil {
 		return fmt.Errorf("read items written meanwhile: %w", err)
 	}
-	arrivals, err := e.arrivals(ctx, rows, 0)
+	arrivals, err := e.arrivals(ctx, rows, &c.next)
 	if err != nil {
 		return err
 	}

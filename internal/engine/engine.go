@@ -17,11 +17,12 @@ import (
 
 // Engine is the recommender. All methods are safe for concurrent use; Load comes first.
 type Engine struct {
-	config  Config
-	store   Store
-	encoder Encoder
-	log     *slog.Logger
-	now     func() time.Time
+	config   Config
+	store    Store
+	encoder  Encoder // of a shop that has no space yet
+	encoders Encoders
+	log      *slog.Logger
+	now      func() time.Time
 
 	state   atomic.Pointer[State]
 	numbers *numbers
@@ -34,6 +35,8 @@ type Engine struct {
 	wake    chan struct{}
 	touched touchedItems
 
+	overlooked struct{ unseen, wrong atomic.Int64 } // see Stats
+
 	bitsets sync.Pool // of *bitset
 	scans   sync.Pool // of *factorScan
 
@@ -43,13 +46,14 @@ type Engine struct {
 	saved  ann.Index  // what is in Config.IndexFile
 }
 
-// Deps are what the engine works with; all but Meter are required.
+// Deps are what the engine works with; all but Encoders and Meter are required.
 type Deps struct {
-	Store   Store
-	Encoder Encoder
-	Log     *slog.Logger
-	Now     func() time.Time
-	Meter   Meter
+	Store    Store
+	Encoder  Encoder  // of a shop that has no embedding space yet
+	Encoders Encoders // opens others; nil: there are none
+	Log      *slog.Logger
+	Now      func() time.Time
+	Meter    Meter // is told how long requests take; nil: nobody is
 }
 
 // New returns an engine that holds nothing yet. ErrInvalid lists every fault of config.
@@ -58,7 +62,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 		return nil, fmt.Errorf("engine settings: %w", err)
 	}
 	e := &Engine{
-		config: config, store: deps.Store, encoder: deps.Encoder, log: deps.Log, now: deps.Now,
+		config: config, store: deps.Store, encoder: deps.Encoder, encoders: deps.Encoders, log: deps.Log, now: deps.Now,
 		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
 		filters: filter.NewCache(config.FilterCache),
@@ -80,6 +84,9 @@ type Stats struct {
 	Pending int // items that wait for FoldIn
 
 	Positives int64 // positive interactions, with items that are registered or not
+
+	UnseenValues    int64 // labels of items written here that the space of the time had no place for
+	WrongAttributes int64 // attributes of items written here that are of another kind than in the space
 }
 
 // Stats returns the current figures; zero before Load.
@@ -88,7 +95,8 @@ func (e *Engine) Stats() Stats {
 	if s == nil {
 		return Stats{}
 	}
-	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len(), Positives: e.numbers.total.Load()}
+	return Stats{Items: s.registered, Vectors: s.index.Len(), Pending: e.touched.len(), Positives: e.numbers.total.Load(),
+		UnseenValues: e.overlooked.unseen.Load(), WrongAttributes: e.overlooked.wrong.Load()}
 }
 
 // Woken receives when a write of this process has put something into the change log that Sync
@@ -169,7 +177,7 @@ func (e *Engine) bootstrap(ctx context.Context) error {
 
 // install makes a loaded catalogue the live State.
 func (e *Engine) install(ctx context.Context, l loading, touched []string) error {
-	fresh, err := e.emptyState(l.head)
+	fresh, err := e.emptyState(ctx, l.head)
 	if err != nil {
 		return err
 	}
@@ -220,19 +228,23 @@ func (e *Engine) installItems(c *change, l loading) {
 	}
 }
 
-func (e *Engine) emptyState(head Head) (*State, error) {
+func (e *Engine) emptyState(ctx context.Context, head Head) (*State, error) {
 	recipe, err := decodeRecipe(head.Space.Recipe)
 	if err != nil {
 		return nil, fmt.Errorf("read %v: %w", head.Space.ID, err)
 	}
-	if head.Space.Encoder != e.encoder.Name() {
-		return nil, fmt.Errorf("%v was made with encoder %s, this server runs %s: %w", head.Space.ID, head.Space.Encoder, e.encoder.Name(), recsys.ErrIncompatible)
+	encoder, err := e.encoderFor(ctx, head.Space.Encoder)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return nil, fmt.Errorf("%v was made with encoder %s, which is not here: %w", head.Space.ID, head.Space.Encoder, recsys.ErrIncompatible)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the encoder of %v: %w", head.Space.ID, err)
 	}
 	index, err := e.config.Index.New(recipe.space.Dims())
 	if err != nil {
 		return nil, err
 	}
-	s := &State{spaceID: head.Space.ID, space: recipe.space, origin: e.originOf(head.Space), index: index, filter: emptyFilter(recipe.space),
+	s := &State{spaceID: head.Space.ID, space: recipe.space, encoder: encoder, origin: e.originOf(head.Space), index: index, filter: emptyFilter(recipe.space),
 		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
 	if head.Model == nil {
 		return s, nil
@@ -246,6 +258,7 @@ func (e *Engine) emptyState(head Head) (*State, error) {
 		return s, nil
 	}
 	s.model.createTime = head.Model.CreateTime
+	s.model.blind = s.model.encoder != "" && s.model.encoder != encoder.Name()
 	return s, nil
 }
 
@@ -273,7 +286,7 @@ func (e *Engine) completeVectors(ctx context.Context, s *State, l loading) error
 			subset = append(subset, row)
 		}
 	}
-	inputs, err := e.inputs(ctx, subset)
+	inputs, err := e.inputs(ctx, s.encoder, subset)
 	if err != nil {
 		return err
 	}

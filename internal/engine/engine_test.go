@@ -198,7 +198,7 @@ func TestTrainedShop(t *testing.T) {
 	if !b.SpaceIsStale() || !b.TrainIsDue() {
 		t.Errorf("space stale %v, training due %v, want both", b.SpaceIsStale(), b.TrainIsDue())
 	}
-	space, err := b.FitSpace(ctx, nil, silent)
+	made, err := b.FitSpace(ctx, engine.FitOrder{}, silent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestTrainedShop(t *testing.T) {
 		t.Errorf("training: %+v", run)
 	}
 	list := b.recommend(t, engine.RecommendQuery{Actor: recsys.User("u00")})
-	if list.Strategy != engine.StrategyBlend || list.Space != space || list.Model != model || list.FallbackReason != engine.FallbackNone {
+	if list.Strategy != engine.StrategyBlend || list.Space != made.ID || list.Model != model || list.FallbackReason != engine.FallbackNone {
 		t.Errorf("answered by %v %v, strategy %v, fallback %v", list.Space, list.Model, list.Strategy, list.FallbackReason)
 	}
 	other := 0
@@ -314,7 +314,7 @@ func TestOtherProcessesAreFollowed(t *testing.T) {
 	if n := len(b.recommend(t, engine.RecommendQuery{PageSize: 200}).Items); n != 80 {
 		t.Errorf("the other process knows %d items, want 80", n)
 	}
-	if _, err := a.FitSpace(t.Context(), nil, silent); err != nil {
+	if _, err := a.FitSpace(t.Context(), engine.FitOrder{}, silent); err != nil {
 		t.Fatal(err)
 	}
 	model, _, err := a.Train(t.Context(), silent)
@@ -404,7 +404,7 @@ func TestTooLittleToTrainOn(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := b.FitSpace(t.Context(), nil, silent); !errors.Is(err, recsys.ErrInvalid) {
+	if _, err := b.FitSpace(t.Context(), engine.FitOrder{}, silent); !errors.Is(err, recsys.ErrInvalid) {
 		t.Errorf("fit of an empty catalogue: %v", err)
 	}
 	train("nothing")
@@ -464,7 +464,7 @@ func TestReadersNeverSeeHalfAChange(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := b.FitSpace(t.Context(), nil, silent); err != nil {
+	if _, err := b.FitSpace(t.Context(), engine.FitOrder{}, silent); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := b.Train(t.Context(), silent); err != nil {

@@ -188,7 +188,7 @@ func TestFilterFollowsTheCatalogue(t *testing.T) {
 	}
 	f.check(t, "after changes")
 	other := open(t, f.dsn)
-	if _, err := f.FitSpace(t.Context(), nil, silent); err != nil {
+	if _, err := f.FitSpace(t.Context(), engine.FitOrder{}, silent); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := f.Train(t.Context(), silent); err != nil {

@@ -38,10 +38,10 @@ func (e *Engine) scanCatalog(ctx context.Context) (catalogScan, error) {
 	return scan, nil
 }
 
-// sample reads the inputs of at most limit items, chosen with a fixed seed.
-func (e *Engine) sample(ctx context.Context, scan catalogScan, limit int) ([]space.Input, error) {
+// sample reads the inputs of Config.FitSample items at most, chosen with a fixed seed.
+func (e *Engine) sample(ctx context.Context, encoder Encoder, scan catalogScan) ([]space.Input, error) {
 	chosen := scan.rows
-	if len(chosen) > limit {
+	if limit := e.config.FitSample; len(chosen) > limit {
 		order := rand.New(rand.NewPCG(1, 2)).Perm(len(scan.rows))[:limit]
 		slices.Sort(order)
 		chosen = make([]ItemRow, limit)
@@ -49,7 +49,7 @@ func (e *Engine) sample(ctx context.Context, scan catalogScan, limit int) ([]spa
 			chosen[i] = scan.rows[at]
 		}
 	}
-	return e.inputs(ctx, chosen)
+	return e.inputs(ctx, encoder, chosen)
 }
 
 // InferSchema says how the attributes of the stored catalogue would be embedded.
@@ -58,85 +58,17 @@ func (e *Engine) InferSchema(ctx context.Context) (space.Schema, error) {
 	if err != nil {
 		return space.Schema{}, err
 	}
-	inputs, err := e.sample(ctx, scan, e.config.FitSample)
+	inputs, err := e.sample(ctx, e.state.Load().encoder, scan)
 	if err != nil {
 		return space.Schema{}, err
 	}
 	return space.Infer(inputs, space.DefaultInferConfig()), nil
 }
 
-// FitSpace fits an embedding space to the catalogue, embeds every item in it from the stored
-// encoder outputs and makes it the live one; requests are answered from the old one until
-// then. schema nil keeps the schema the shop gave earlier, else infers one. An empty catalogue
-// is recsys.ErrInvalid.
-func (e *Engine) FitSpace(ctx context.Context, schema *space.Schema, progress Progress) (recsys.SpaceID, error) {
-	release, err := e.exclusively(ctx, "fit-space")
-	if err != nil {
-		return 0, err
-	}
-	defer release()
-	scan, err := e.scanCatalog(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if len(scan.rows) == 0 {
-		return 0, fmt.Errorf("fit an embedding space: the catalogue is empty: %w", recsys.ErrInvalid)
-	}
-	fitted, given, err := e.fit(ctx, scan, schema, progress)
-	if err != nil {
-		return 0, err
-	}
-	stored, err := encodeRecipe(fitted, given)
-	if err != nil {
-		return 0, err
-	}
-	id, err := e.store.CreateSpace(ctx, recsys.SpaceRecord{Encoder: e.encoder.Name(), Dims: fitted.Dims(), Recipe: stored})
-	if err != nil {
-		return 0, fmt.Errorf("store the embedding space: %w", err)
-	}
-	if err := e.reembed(ctx, id, fitted, scan.rows, progress); err != nil {
-		return 0, err
-	}
-	err = e.store.ActivateSpace(ctx, id, scan.head.CatalogSeq, func(rows []ItemRow) ([][]float32, error) {
-		return e.embedRows(ctx, fitted, rows)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("activate %v: %w", id, err)
-	}
-	return id, e.Sync(ctx)
-}
-
-func (e *Engine) fit(ctx context.Context, scan catalogScan, schema *space.Schema, progress Progress) (*space.Space, bool, error) {
-	progress("fit embedding space", 0, 1)
-	inputs, err := e.sample(ctx, scan, e.config.FitSample)
-	if err != nil {
-		return nil, false, err
-	}
-	given := schema != nil
-	if schema == nil && scan.head.Space != nil {
-		if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
-			kept := live.space.Schema()
-			schema, given = &kept, true
-		}
-	}
-	if schema == nil {
-		inferred := space.Infer(inputs, space.DefaultInferConfig())
-		schema = &inferred
-	}
-	config := space.DefaultConfig()
-	config.EncoderDims = e.encoder.Dims()
-	fitted, err := space.Fit(ctx, inputs, *schema, config)
-	if err != nil {
-		return nil, false, fmt.Errorf("fit an embedding space: %w", err)
-	}
-	progress("fit embedding space", 1, 1)
-	return fitted, given, nil
-}
-
 const embedBatch = 500
 
 // reembed stores the vectors of all rows in a space that is not live yet.
-func (e *Engine) reembed(ctx context.Context, id recsys.SpaceID, in *space.Space, rows []ItemRow, progress Progress) error {
+func (e *Engine) reembed(ctx context.Context, id recsys.SpaceID, in embedder, rows []ItemRow, progress Progress) error {
 	done := 0
 	for batch := range slices.Chunk(rows, embedBatch) {
 		vectors, err := e.embedRows(ctx, in, batch)
@@ -156,16 +88,34 @@ func (e *Engine) reembed(ctx context.Context, id recsys.SpaceID, in *space.Space
 	return nil
 }
 
-func (e *Engine) embedRows(ctx context.Context, in *space.Space, rows []ItemRow) ([][]float32, error) {
-	inputs, err := e.inputs(ctx, rows)
+func (e *Engine) embedRows(ctx context.Context, in embedder, rows []ItemRow) ([][]float32, error) {
+	inputs, err := e.inputs(ctx, in.encoder, rows)
 	if err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, len(rows))
 	for i := range inputs {
-		vectors[i] = in.Embed(inputs[i])
+		vectors[i] = in.space.Embed(inputs[i])
 	}
 	return vectors, nil
+}
+
+// Space returns the live embedding space and its id.
+func (e *Engine) Space() (recsys.SpaceID, *space.Space) {
+	s := e.state.Load()
+	return s.spaceID, s.space
+}
+
+// DecodeSpace reads a stored embedding space. ErrIncompatible if it was made for another encoder than the live one.
+func (e *Engine) DecodeSpace(record recsys.SpaceRecord) (*space.Space, error) {
+	if live := e.Encoder().Name(); record.Encoder != live {
+		return nil, fmt.Errorf("%v was made with encoder %s, the live space with %s: %w", record.ID, record.Encoder, live, recsys.ErrIncompatible)
+	}
+	r, err := decodeRecipe(record.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("read %v: %w", record.ID, err)
+	}
+	return r.space, nil
 }
 
 // SpaceIsStale reports whether the live space should be fitted anew: it was made before

@@ -112,7 +112,7 @@ func (e *Engine) foldIn(ctx context.Context, s *State, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("read touched items: %w", err)
 	}
-	inputs, err := e.inputs(ctx, rows)
+	inputs, err := e.inputs(ctx, s.encoder, rows)
 	if err != nil {
 		return err
 	}

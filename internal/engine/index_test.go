@@ -69,8 +69,8 @@ func openIndexed(t *testing.T, dsn, file string) indexed {
 	return indexed{bundle{e, store, encoder, dsn}, reads}
 }
 
-// pictured returns an item with a picture of its own.
-func pictured(id string, r *rand.Rand) engine.Registration {
+// portrait returns an item with a picture of its own.
+func portrait(id string, r *rand.Rand) engine.Registration {
 	values := make([]float32, toyDims)
 	for i := range values {
 		values[i] = float32(r.NormFloat64())
@@ -83,7 +83,7 @@ func fill(t *testing.T, b bundle, from, to int) {
 	r := rand.New(rand.NewPCG(uint64(from), 8))
 	var items []engine.Registration
 	for i := from; i < to; i++ {
-		items = append(items, pictured(fmt.Sprintf("item-%03d", i), r))
+		items = append(items, portrait(fmt.Sprintf("item-%03d", i), r))
 	}
 	b.register(t, items...)
 }
@@ -143,7 +143,7 @@ func TestIndexFileSparesReading(t *testing.T) {
 
 	// After the save: new, replaced and deleted items.
 	fill(t, first.bundle, 300, 310)
-	first.register(t, pictured("item-005", rand.New(rand.NewPCG(1, 1))), engine.Registration{Item: recsys.Item{ItemID: "item-006"}})
+	first.register(t, portrait("item-005", rand.New(rand.NewPCG(1, 1))), engine.Registration{Item: recsys.Item{ItemID: "item-006"}})
 	for _, id := range []string{"item-007", "item-301"} {
 		if err := first.DeleteItem(t.Context(), id, false, recsys.RequestID{}); err != nil {
 			t.Fatal(err)
@@ -214,7 +214,7 @@ func TestIndexFileIsNotTrusted(t *testing.T) {
 	r := rand.New(rand.NewPCG(77, 7))
 	var replaced []engine.Registration
 	for i := range 200 {
-		replaced = append(replaced, pictured(fmt.Sprintf("item-%03d", i), r))
+		replaced = append(replaced, portrait(fmt.Sprintf("item-%03d", i), r))
 	}
 	other.register(t, replaced...)
 	var seq int64

@@ -52,6 +52,8 @@ type factorModel struct {
 	als       *als.Model
 	corrector *als.Corrector   // nil: none
 	content   *space.Space     // nil: the catalogue had nothing to embed
+	encoder   string           // whose outputs content was fitted to
+	blind     bool             // another encoder is live: content must not read pictures
 	rows      map[string]int32 // item id → row
 	itemIDs   []string
 	foldAt    map[int32]int // row → place in r and m, for items young at training
@@ -64,6 +66,7 @@ type factorModel struct {
 type storedModel struct {
 	Recipe                  []byte // JSON
 	ALS, Content, Corrector []byte
+	Encoder                 string
 	ItemIDs                 []string
 	FoldedRows              []int32
 	R, M                    []byte // little-endian float32, one row of f per FoldedRows entry
@@ -93,6 +96,9 @@ func (f *factorModel) prior(in space.Input) []float32 {
 	if f.content == nil {
 		return f.als.Prior(nil)
 	}
+	if f.blind {
+		in.Image = nil
+	}
 	x := f.content.Embed(in)
 	if x == nil {
 		x = make([]float32, f.content.Dims())
@@ -101,7 +107,7 @@ func (f *factorModel) prior(in space.Input) []float32 {
 }
 
 func encodeModel(f *factorModel) ([]byte, error) {
-	stored := storedModel{ItemIDs: f.itemIDs, FoldedRows: make([]int32, len(f.foldAt)),
+	stored := storedModel{Encoder: f.encoder, ItemIDs: f.itemIDs, FoldedRows: make([]int32, len(f.foldAt)),
 		R: vecmath.AppendBytes(nil, f.r), M: vecmath.AppendBytes(nil, f.m), TrainedOn: f.trainedOn}
 	for row, at := range f.foldAt {
 		stored.FoldedRows[at] = row
@@ -131,7 +137,7 @@ func decodeModel(b []byte) (*factorModel, error) {
 	if err := decodeGob(b, &stored); err != nil {
 		return nil, err
 	}
-	f := &factorModel{itemIDs: stored.ItemIDs, trainedOn: stored.TrainedOn, rows: make(map[string]int32, len(stored.ItemIDs)),
+	f := &factorModel{encoder: stored.Encoder, itemIDs: stored.ItemIDs, trainedOn: stored.TrainedOn, rows: make(map[string]int32, len(stored.ItemIDs)),
 		foldAt: make(map[int32]int, len(stored.FoldedRows))}
 	if err := json.Unmarshal(stored.Recipe, &f.recipe); err != nil {
 		return nil, fmt.Errorf("recipe: %w: %w", recsys.ErrCorrupt, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -37,13 +36,13 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 
 // prepare embeds one item.
 func (e *Engine) prepare(ctx context.Context, s *State, r *Registration) (ItemWrite, space.Input, error) {
-	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: e.encoder.Name(), Space: s.spaceID, Request: r.Request}
+	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
 	in := space.Input{Attributes: r.Item.Attributes}
 	w.Item.ImageDigest = nil
 	if r.Image != nil {
 		digest := sha256.Sum256(r.Image)
 		w.Item.ImageDigest = digest[:]
-		raw, err := e.encode(ctx, r.Image, w.Item.ImageDigest)
+		raw, err := e.encode(ctx, s.encoder, r.Image, w.Item.ImageDigest)
 		if err != nil {
 			return w, in, onField(err, "item.image")
 		}
@@ -54,28 +53,13 @@ func (e *Engine) prepare(ctx context.Context, s *State, r *Registration) (ItemWr
 }
 
 // encode gives the raw output of a picture: the stored one if the store has seen it, so that
-// a shop that sends its catalogue again pays no encoder, else a new one. At most
-// Config.DecodeWorkers pictures are decoded at once.
-func (e *Engine) encode(ctx context.Context, image, digest []byte) ([]float32, error) {
-	raw, err := e.store.RawOutput(ctx, e.encoder.Name(), digest)
+// a shop that sends its catalogue again pays no encoder, else a new one.
+func (e *Engine) encode(ctx context.Context, encoder Encoder, image, digest []byte) ([]float32, error) {
+	raw, err := e.store.RawOutput(ctx, encoder.Name(), digest)
 	if err == nil || !errors.Is(err, recsys.ErrNotFound) {
 		return raw, err
 	}
-	select {
-	case e.decode <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	tensor, err := e.encoder.Tensor(image)
-	<-e.decode
-	if err != nil {
-		return nil, err
-	}
-	raw, err = e.encoder.Encode(ctx, tensor)
-	if err != nil {
-		return nil, fmt.Errorf("embed the picture: %w", err)
-	}
-	return raw, nil
+	return e.encodeOne(ctx, encoder, image)
 }
 
 // onField names the field of a fault found by someone who did not know it.
@@ -112,15 +96,28 @@ func (e *Engine) commit(ctx context.Context, writes []ItemWrite, inputs []space.
 		res := &results[k]
 		out[i] = Registered{Item: res.Item, Space: res.Space, Created: res.Created, Err: res.Err}
 		if res.Err == nil && !res.Replayed {
-			arrivals = append(arrivals, arrival{item: &res.Item, seq: res.Seq, space: writes[i].Space, vector: writes[i].Vector, input: inputs[i]})
+			e.countOverlooked(inputs[i])
+			arrivals = append(arrivals, arrival{item: &res.Item, seq: res.Seq, space: writes[i].Space, vector: writes[i].Vector, input: inputs[i], reader: writes[i].Encoder})
 		}
 	}
 	slices.Reverse(arrivals) // all have one seq: the first to be applied, the last in the call, wins
-	if err := e.apply(arrivals); err != nil {
+	late, err := e.apply(arrivals)
+	if err == nil && late { // another encoder went live since these were prepared
+		err = e.Sync(ctx)
+	}
+	if err != nil {
 		// Durable but not searchable: Sync heals it, so the caller is told the truth about the write.
 		e.log.Error("registered items are not in memory yet", "error", err)
 	}
 	e.wakeSync()
+}
+
+// countOverlooked counts what an item has that the live space cannot embed; it is stored all the same,
+// and the next fit finds it.
+func (e *Engine) countOverlooked(in space.Input) {
+	unseen, wrong := e.state.Load().space.Overlooked(in.Attributes)
+	e.overlooked.unseen.Add(int64(unseen))
+	e.overlooked.wrong.Add(int64(wrong))
 }
 
 // UpdateItem changes an item. Errors as RegisterItems, recsys.ErrNotFound if it is not
@@ -167,10 +164,10 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 		w, in, err = e.prepare(ctx, s, &r)
 	} else {
 		var inputs []space.Input
-		inputs, err = e.inputs(ctx, []ItemRow{{Item: r.Item}})
+		inputs, err = e.inputs(ctx, s.encoder, []ItemRow{{Item: r.Item}})
 		if err == nil {
 			in = inputs[0]
-			w = ItemWrite{Item: r.Item, Space: s.spaceID, Vector: s.space.Embed(in), Request: u.Request}
+			w = ItemWrite{Item: r.Item, Encoder: s.encoder.Name(), Space: s.spaceID, Vector: s.space.Embed(in), Request: u.Request}
 		}
 	}
 	if err != nil {

@@ -69,7 +69,7 @@ func (e *Engine) queryVector(ctx context.Context, s *State, q SimilarQuery) (sel
 		in.Attributes = row.Item.Attributes
 	}
 	digest := sha256.Sum256(q.Image)
-	if in.Image, err = e.encode(ctx, q.Image, digest[:]); err != nil {
+	if in.Image, err = e.encode(ctx, s.encoder, q.Image, digest[:]); err != nil {
 		return nil, nil, onField(err, "image")
 	}
 	vector = s.space.Embed(in)

@@ -23,6 +23,7 @@ const chunkSize = 256
 type State struct {
 	spaceID     recsys.SpaceID
 	space       *space.Space
+	encoder     Encoder // of the space
 	modelID     recsys.ModelID
 	model       *factorModel   // nil before the first training
 	corrections [][]correction // by chunk: the items the model's corrector covers

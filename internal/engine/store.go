@@ -39,6 +39,20 @@ type ItemStore interface {
 	RawOutputs(ctx context.Context, encoder string, itemIDs []string, each func(itemID string, raw []float32) error) error
 	// RawOutput returns the encoder's output for an image seen before; ErrNotFound if it was not.
 	RawOutput(ctx context.Context, encoder string, imageDigest []byte) ([]float32, error)
+	// Images calls each for those of the items that have a picture; image is valid during the call only.
+	Images(ctx context.Context, itemIDs []string, each func(itemID string, image []byte) error) error
+	// EncodeImages hands at most limit pictures that the encoder has no output of, their digests
+	// after the given one, to encode, and stores what it returns, nil for none. Nobody else is
+	// given them meanwhile. last is nil if there was no picture. encode must not use the store.
+	EncodeImages(ctx context.Context, encoder string, after []byte, limit int, encode func(images []Image) ([][]float32, error)) (last []byte, err error)
+	// CountImages tells how many pictures the encoder has no output of, of all there are.
+	CountImages(ctx context.Context, encoder string) (lacking, all int, err error)
+}
+
+// Image is a stored picture.
+type Image struct {
+	Digest []byte // SHA-256
+	Bytes  []byte // as it came
 }
 
 // ItemWrite is one item to create or replace.
@@ -120,6 +134,13 @@ type SpaceStore interface {
 	// that no item changes meanwhile, then calls fill with the ids of the items changed after
 	// change number seen; fill returns their vectors.
 	ActivateSpace(ctx context.Context, space recsys.SpaceID, seen int64, fill func(rows []ItemRow) ([][]float32, error)) error
+	// Space returns a stored space; ErrNotFound if there is none.
+	Space(ctx context.Context, id recsys.SpaceID) (recsys.SpaceRecord, error)
+	// Spaces lists all spaces, newest first.
+	Spaces(ctx context.Context) ([]recsys.SpaceInfo, error)
+	// PruneSpaces deletes all spaces but the live one and the keep newest, with their vectors and
+	// what is left of their encoders alone, and returns how many.
+	PruneSpaces(ctx context.Context, keep int) (int64, error)
 }
 
 // ModelStore keeps factor models.
@@ -187,6 +208,22 @@ type Changes struct {
 	DeletedItemIDs []string
 	Interactions   []recsys.Interaction // oldest first
 	Actors         []recsys.Actor       // deleted or merged: everything remembered of them is void
+}
+
+// Encoders opens encoders beside the configured one.
+type Encoders interface {
+	// OpenEncoder returns the encoder of that name@version, or of that name whatever its version;
+	// the same one for the same name. ErrNotFound if there is none.
+	OpenEncoder(ctx context.Context, name string) (Encoder, error)
+	// ListEncoders tells which encoders can be opened, by name.
+	ListEncoders() ([]EncoderInfo, error)
+}
+
+// EncoderInfo describes an encoder.
+type EncoderInfo struct {
+	Name string // name@version
+	Dims int
+	Live bool // the live space reads it
 }
 
 // Encoder turns a picture's tensor into a raw vector. Encode is safe for concurrent use and

@@ -44,12 +44,13 @@ func (e *Engine) syncItems(ctx context.Context, s *State, changes Changes) error
 			news = append(news, row)
 		}
 	}
-	arrivals, err := e.arrivals(ctx, news, s.spaceID)
+	arrivals, err := e.arrivals(ctx, news, s)
 	if err != nil {
 		return err
 	}
 	if len(arrivals) > 0 {
-		if err := e.apply(arrivals); err != nil {
+		// None can be late: the live space changes in Sync and Load alone, one at a time.
+		if _, err := e.apply(arrivals); err != nil {
 			return err
 		}
 	}

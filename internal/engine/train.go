@@ -209,7 +209,7 @@ func (e *Engine) fitModel(ctx context.Context, order Order, scan catalogScan, ro
 	if err != nil {
 		return nil, run, err
 	}
-	f := &factorModel{recipe: order.Recipe, content: content, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
+	f := &factorModel{recipe: order.Recipe, content: content, encoder: scan.head.Space.Encoder, itemIDs: rows.itemIDs, foldAt: make(map[int32]int), trainedOn: rows.positives}
 	if err := f.fit(ctx, matrix, x, progress); err != nil {
 		return nil, run, err
 	}
@@ -260,7 +260,11 @@ func (e *Engine) leftOf(scan catalogScan, rows trainingRows) []float64 {
 // contentRows embeds the catalogue in the content recipe of the factor model. A catalogue with
 // nothing to embed gives no recipe and content of no dimensions: its cold items are all alike.
 func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Progress) (*space.Space, als.Content, error) {
-	inputs, err := e.sample(ctx, scan, e.config.FitSample)
+	encoder, err := e.encoderFor(ctx, scan.head.Space.Encoder)
+	if err != nil {
+		return nil, als.Content{}, err
+	}
+	inputs, err := e.sample(ctx, encoder, scan)
 	if err != nil {
 		return nil, als.Content{}, err
 	}
@@ -279,7 +283,7 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 	x := als.Content{Dims: content.Dims(), Rows: make([]float32, len(scan.rows)*content.Dims())}
 	for from := 0; from < len(scan.rows); from += embedBatch {
 		batch := scan.rows[from:min(from+embedBatch, len(scan.rows))]
-		vectors, err := e.embedRows(ctx, content, batch)
+		vectors, err := e.embedRows(ctx, embedder{content, encoder}, batch)
 		if err != nil {
 			return nil, x, err
 		}
@@ -323,6 +327,8 @@ func (e *Engine) TrainIsDue() bool {
 		return false
 	case s.model == nil:
 		return now >= firstTraining
+	case s.model.blind:
+		return true
 	}
 	fresh := float64(now - s.model.trainedOn)
 	due := e.config.Retrain

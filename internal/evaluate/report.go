@@ -192,7 +192,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	for _, s := range r.Stages {
 		fmt.Fprintf(&b, "\n%s\n", s.Name)
-		s.writeTable(&b, r.Reference)
+		s.WriteTable(&b, r.Reference, mainMetric(metricNames(s)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -204,18 +204,20 @@ func (s Summary) String() string {
 		s.Users, s.Items, s.Events, s.Positives, s.First.Format("2006-01-02"), s.Last.Format("2006-01-02"), s.Digest)
 }
 
-func (s StageReport) writeTable(w io.Writer, reference string) {
+// WriteTable writes a line a model, with the difference from the reference in one of the metrics,
+// main. What w answers is not looked at: it is a buffer.
+func (s StageReport) WriteTable(w io.Writer, reference, main string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	names := metricNames(s)
-	fmt.Fprintf(t, "\t%s\tΔ %s\t\n", strings.Join(names, "\t"), mainMetric(names))
+	fmt.Fprintf(t, "\t%s\tΔ %s\t\n", strings.Join(names, "\t"), main)
 	for _, m := range s.Models {
 		fmt.Fprintf(t, "%s\t", m.Name)
 		for _, name := range names {
 			fmt.Fprintf(t, "%s\t", m.cell(name))
 		}
-		fmt.Fprintf(t, "%s\t\n", m.difference(mainMetric(names), reference))
+		fmt.Fprintf(t, "%s\t\n", m.difference(main, reference))
 	}
-	t.Flush() // to a strings.Builder, which never fails
+	t.Flush()
 }
 
 // mainMetric is the one whose difference stands in the table.

@@ -108,10 +108,9 @@ func MeasureRecall(e *engine.Engine) Job {
 
 // Trainer trains factor models through the gate.
 type Trainer struct {
-	Engine  *engine.Engine
-	Store   engine.Store
-	Encoder engine.Encoder
-	Config  engine.Config
+	Engine *engine.Engine
+	Store  engine.Store
+	Config engine.Config
 }
 
 // maxTrialItems and maxTrialInteractions bound what is copied into memory for a trial whose
@@ -128,7 +127,7 @@ func (t Trainer) verdict(ctx context.Context, live *engine.Recipe, progress engi
 	if large := size.Items > maxTrialItems || size.Positives > maxTrialInteractions; large && (live == nil || trial.SameRecipe(*live, t.Config.Recipe)) {
 		return engine.Verdict{Passed: true, Reason: "not tried: the recipe does not change, and the shop is too large to try it for the figures alone"}, nil
 	}
-	catalog, log, err := trial.FromStore(ctx, t.Store, t.Encoder)
+	catalog, log, err := trial.FromStore(ctx, t.Store, t.Engine.Encoder())
 	if err != nil {
 		return engine.Verdict{}, err
 	}
@@ -173,11 +172,11 @@ func Train(t Trainer, log *slog.Logger, period time.Duration) Job {
 	silent := func(string, int, int) {}
 	return Job{Name: "train", Wait: Every(period), Run: func(ctx context.Context) error {
 		if t.Engine.SpaceIsStale() {
-			id, err := t.Engine.FitSpace(ctx, nil, silent)
+			made, err := t.Engine.FitSpace(ctx, engine.FitOrder{Reason: "the catalogue has grown"}, silent)
 			if err != nil {
 				return err
 			}
-			log.Info("embedding space fitted", "embedding_space", id.String())
+			log.Info("embedding space fitted", "embedding_space", made.ID.String())
 		}
 		if !t.Engine.TrainIsDue() {
 			return nil

@@ -40,7 +40,7 @@ func openTrainer(t *testing.T, store *trial.Store, config engine.Config) Trainer
 	if err := e.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return Trainer{Engine: e, Store: store, Encoder: noPictures{}, Config: config}
+	return Trainer{Engine: e, Store: store, Config: config}
 }
 
 func fillShop(t *testing.T, e *engine.Engine) {

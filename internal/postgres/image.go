@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
@@ -166,6 +167,20 @@ func handOut(rows pgx.Rows, into []any, each func() error) error {
 		return once(err)
 	}
 	return err
+}
+
+// Images calls each for those of the items that have a picture, with its bytes, which are valid
+// during the call only.
+func (s *Store) Images(ctx context.Context, itemIDs []string, each func(itemID string, image []byte) error) error {
+	return s.snapshot(ctx, "read pictures", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT i.item_id, p.image_bytes FROM item i JOIN image p USING (image_digest) WHERE i.item_id = ANY ($1)`, itemIDs)
+		if err != nil {
+			return err
+		}
+		var itemID string
+		var image pgtype.DriverBytes
+		return handOut(rows, []any{&itemID, &image}, func() error { return each(itemID, image) })
+	})
 }
 
 // RawOutput returns the encoder's output for an image seen before; ErrNotFound if it was not.

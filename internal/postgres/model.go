@@ -85,10 +85,7 @@ func (s *Store) Models(ctx context.Context) (models []recsys.ModelInfo, err erro
 		var m recsys.ModelInfo
 		var activated *time.Time
 		_, err = pgx.ForEachRow(rows, []any{&m.ID, &m.Parameters, &m.CatalogSeq, &m.InteractionSeq, &m.Bytes, &m.CreateTime, &activated, &m.Live}, func() error {
-			m.ActivateTime = time.Time{}
-			if activated != nil {
-				m.ActivateTime = activated.UTC()
-			}
+			m.ActivateTime = utcOrZero(activated)
 			m.CreateTime = m.CreateTime.UTC()
 			models = append(models, m)
 			m.Parameters = nil // the next scan must not write into it

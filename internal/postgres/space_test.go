@@ -85,7 +85,7 @@ func TestSpaceLifecycle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.ID, record.CreateTime = id, head.Space.CreateTime
+	record.ID, record.CreateTime, record.Lineage = id, head.Space.CreateTime, []byte("{}")
 	if diff := cmp.Diff(&record, head.Space); diff != "" || time.Since(head.Space.CreateTime) > time.Minute {
 		t.Errorf("live space (want, got):\n%s", diff)
 	}

@@ -34,7 +34,20 @@ type SpaceRecord struct {
 	Encoder    string // name@version of the encoder whose raw outputs it reads
 	Dims       int
 	Recipe     []byte // space.Space, as space.Marshal writes it
+	Lineage    []byte // JSON: who made it from what, and how it compared
 	CreateTime time.Time
+}
+
+// SpaceInfo describes a stored embedding space without its recipe.
+type SpaceInfo struct {
+	ID           SpaceID
+	Encoder      string
+	Dims         int
+	Lineage      []byte // JSON, as in SpaceRecord
+	Vectors      int64  // how many items have one
+	CreateTime   time.Time
+	ActivateTime time.Time // when it last went live; zero: never
+	Live         bool
 }
 
 // ModelRecord is a stored factor model.

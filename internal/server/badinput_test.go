@@ -218,6 +218,15 @@ func TestBadRequestIsRefusedByField(t *testing.T) {
 		{"nobody to delete", pb.CatalogService_DeleteUser_FullMethodName, &pb.DeleteUserRequest{}, codes.InvalidArgument, []string{"actor"}},
 		{"nobody to merge", pb.CatalogService_MergeUsers_FullMethodName, &pb.MergeUsersRequest{UserId: "ann"}, codes.InvalidArgument, []string{"visitor_id"}},
 		{"interactions of what", pb.CatalogService_ListInteractions_FullMethodName, &pb.ListInteractionsRequest{}, codes.InvalidArgument, []string{"item_id"}},
+		{"run name", pb.ModelService_GetRun_FullMethodName, &pb.GetRunRequest{Run: "run-0"}, codes.InvalidArgument, []string{"run"}},
+		{"no run", pb.ModelService_CancelRun_FullMethodName, &pb.CancelRunRequest{Run: "run-99"}, codes.NotFound, []string{"run"}},
+		{"runs token", pb.ModelService_ListRuns_FullMethodName, &pb.ListRunsRequest{PageToken: "AAAA"}, codes.InvalidArgument, []string{"page_token"}},
+		{"model name", pb.ModelService_ActivateFactorModel_FullMethodName, &pb.ActivateFactorModelRequest{FactorModel: "space-1"}, codes.InvalidArgument, []string{"factor_model"}},
+		{"no model", pb.ModelService_ActivateFactorModel_FullMethodName, &pb.ActivateFactorModelRequest{FactorModel: "model-9"}, codes.NotFound, []string{"factor_model"}},
+		{"no space", pb.ModelService_ActivateEmbeddingSpace_FullMethodName, &pb.ActivateEmbeddingSpaceRequest{EmbeddingSpace: "space-9"}, codes.NotFound, []string{"embedding_space"}},
+		{"no encoder", pb.ModelService_ReembedItems_FullMethodName, &pb.ReembedItemsRequest{Encoder: "toy"}, codes.NotFound, []string{"encoder"}},
+		{"encoder path", pb.ModelService_ReembedItems_FullMethodName, &pb.ReembedItemsRequest{Encoder: "../toy"}, codes.InvalidArgument, []string{"encoder"}},
+		{"rate", pb.ModelService_ReembedItems_FullMethodName, &pb.ReembedItemsRequest{MaxPicturesPerSecond: -1}, codes.InvalidArgument, []string{"max_pictures_per_second"}},
 		{"interactions token", pb.CatalogService_ListInteractions_FullMethodName, &pb.ListInteractionsRequest{ItemId: "a", PageToken: "AAAA"}, codes.InvalidArgument, []string{"page_token"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

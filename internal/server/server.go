@@ -70,6 +70,8 @@ type Catalog interface {
 type Deps struct {
 	Engine   Engine
 	Catalog  Catalog
+	Models   Models
+	Runs     Runs
 	Registry *prometheus.Registry // takes the server's metrics and is served at /metrics
 	Log      *slog.Logger
 	Clock    func() time.Time
@@ -118,6 +120,7 @@ func New(config Config, deps Deps) (*Server, error) {
 	s.grpc = grpc.NewServer(s.options()...)
 	pb.RegisterRecommenderServiceServer(s.grpc, &recommender{s: s})
 	pb.RegisterCatalogServiceServer(s.grpc, &catalog{s: s})
+	pb.RegisterModelServiceServer(s.grpc, &model{s: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.SetReady(false)
@@ -171,7 +174,7 @@ func (s *Server) SetReady(ready bool) {
 		s.opened.Store(true)
 		status = healthpb.HealthCheckResponse_SERVING
 	}
-	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName} {
+	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName, pb.ModelService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, status)
 	}
 }

@@ -40,7 +40,7 @@ func newRules(clock func() time.Time) (*rules, error) {
 // requestTypes are the messages that calls of this package's services receive.
 func requestTypes() []protoreflect.MessageDescriptor {
 	var out []protoreflect.MessageDescriptor
-	for _, file := range []protoreflect.FileDescriptor{pb.File_vitrine_v1_recommender_proto, pb.File_vitrine_v1_catalog_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_vitrine_v1_recommender_proto, pb.File_vitrine_v1_catalog_proto, pb.File_vitrine_v1_model_proto} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
@@ -147,6 +147,11 @@ var patternWords = map[string]string{
 	`^\P{Cc}*$`:     "must not contain control characters",
 	`^[^\x00]*$`:    "must not contain the character NUL",
 	`^[a-z0-9_-]*$`: "may contain a-z, 0-9, _ and - only",
+
+	`^[^\p{Cc}/\\]*$`:          "must not contain slashes and control characters",
+	`^run-[1-9][0-9]{0,17}$`:   "must be the name of a run, such as run-7",
+	`^space-[1-9][0-9]{0,17}$`: "must be the name of an embedding space, such as space-7",
+	`^model-[1-9][0-9]{0,17}$`: "must be the name of a factor model, such as model-7",
 }
 
 func violation(v *protovalidate.Violation) *recsys.FieldError {

@@ -47,8 +47,9 @@ func intern(same map[string]string, id string) string {
 
 // Files are CSV files as vitrine import reads them.
 type Files struct {
-	Items, Interactions string
-	Images              string // folder that image paths start from; empty: pictures are left out
+	Items, Interactions string    // the latter may be empty: none are read
+	Images              string    // folder that image paths start from; empty: pictures are left out
+	Pictures            *Pictures // to keep small copies of the pictures in; nil: none are kept
 }
 
 // FromFiles imports files into memory through the engine. The reports tell the rows that were at
@@ -66,8 +67,15 @@ func FromFiles(ctx context.Context, files Files, config engine.Config, encoder e
 	settings := ingest.DefaultConfig()
 	settings.Progress = func(done, total int64) { progress("read items", int(done), int(total)) }
 	source := ingest.ItemSource{Table: ingest.File(files.Items), Images: files.Images, WithoutImages: files.Images == ""}
-	if reports[0], err = ingest.Items(ctx, source, e, settings); err != nil {
+	var sink ingest.Sink = e
+	if files.Pictures != nil {
+		sink = keeping{e, files.Pictures}
+	}
+	if reports[0], err = ingest.Items(ctx, source, sink, settings); err != nil {
 		return Catalog{}, reports, fmt.Errorf("read items: %w", err)
+	}
+	if files.Interactions == "" {
+		return catalog, reports, nil
 	}
 	settings.Progress = func(done, total int64) { progress("read interactions", int(done), int(total)) }
 	if reports[1], err = ingest.Interactions(ctx, ingest.File(files.Interactions), e, settings); err != nil {

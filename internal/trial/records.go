@@ -164,6 +164,41 @@ func (s *Store) ActivateSpace(_ context.Context, space recsys.SpaceID, seen int6
 	return nil
 }
 
+// Space returns a stored space.
+func (s *Store) Space(_ context.Context, id recsys.SpaceID) (recsys.SpaceRecord, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if id < 1 || int(id) > len(s.spaces) {
+		return recsys.SpaceRecord{}, fmt.Errorf("%v: %w", id, recsys.ErrNotFound)
+	}
+	return s.spaces[id-1], nil
+}
+
+// Spaces lists all spaces, newest first.
+func (s *Store) Spaces(context.Context) ([]recsys.SpaceInfo, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []recsys.SpaceInfo
+	for _, r := range slices.Backward(s.spaces) {
+		out = append(out, recsys.SpaceInfo{ID: r.ID, Encoder: r.Encoder, Dims: r.Dims, Lineage: r.Lineage, CreateTime: r.CreateTime, Live: r.ID == s.space})
+	}
+	return out, nil
+}
+
+// PruneSpaces deletes nothing: a trial is short.
+func (s *Store) PruneSpaces(context.Context, int) (int64, error) { return 0, nil }
+
+// Images hands out nothing: no pictures are kept.
+func (s *Store) Images(context.Context, []string, func(string, []byte) error) error { return nil }
+
+// EncodeImages finds nothing to encode: no pictures are kept.
+func (s *Store) EncodeImages(context.Context, string, []byte, int, func([]engine.Image) ([][]float32, error)) ([]byte, error) {
+	return nil, nil
+}
+
+// CountImages counts none: no pictures are kept.
+func (s *Store) CountImages(context.Context, string) (lacking, all int, err error) { return 0, 0, nil }
+
 // CreateModel stores a model.
 func (s *Store) CreateModel(_ context.Context, record recsys.ModelRecord) (recsys.ModelID, error) {
 	s.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/evaluate"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
+	"github.com/seed-473295a7/vitrine/internal/space"
 )
 
 // The protocols.
@@ -75,7 +76,7 @@ func Run(ctx context.Context, catalog Catalog, interactions []recsys.Interaction
 	if err != nil {
 		return nil, err
 	}
-	return r.report(), nil
+	return r.reportAgainst(Served), nil
 }
 
 // collect runs a protocol and keeps the values.
@@ -164,16 +165,16 @@ var (
 // fold runs all models on one fold.
 func (r *runner) fold(ctx context.Context, k int, fold evaluate.Fold) error {
 	setting := evaluate.Setting{Items: len(r.catalog.shown())}
-	var space *Engine
+	var content *Engine
 	if !r.lean {
 		setting.Popularity = r.log.Popularity(fold.Train, r.Log)
 		var err error
-		if space, err = r.catalog.spaced(ctx, fold, r.Config); err != nil {
+		if content, err = r.catalog.spaced(ctx, fold, r.Config); err != nil {
 			return err
 		}
-		setting.Vector = space.Vector
+		setting.Vector = content.Vector
 	}
-	for _, m := range r.models(space) {
+	for _, m := range r.models(content) {
 		if !r.wants(m.Name) {
 			continue
 		}
@@ -218,8 +219,8 @@ type Model struct {
 	Build func(ctx context.Context, fold evaluate.Fold) (evaluate.Recommender, error)
 }
 
-// models are those to compare in a fold, where space knows the content.
-func (r *runner) models(space *Engine) []Model {
+// models are those to compare in a fold, where content is the engine that knows content alone.
+func (r *runner) models(content *Engine) []Model {
 	ready := func(name string, of func(fold evaluate.Fold) evaluate.Recommender) Model {
 		return Model{name, func(_ context.Context, fold evaluate.Fold) (evaluate.Recommender, error) { return of(fold), nil }}
 	}
@@ -228,7 +229,7 @@ func (r *runner) models(space *Engine) []Model {
 		ready(ItemKNN, func(fold evaluate.Fold) evaluate.Recommender {
 			return evaluate.NewItemKNN(r.log, fold.Train, r.Log, knnNeighbours)
 		}),
-		ready(ContentOnly, func(evaluate.Fold) evaluate.Recommender { return space }),
+		ready(ContentOnly, func(evaluate.Fold) evaluate.Recommender { return content }),
 		{CFOnly, r.factorsOnly},
 	}
 	out = append(out, r.Others...)
@@ -270,11 +271,16 @@ func sortedNames(m map[string]engine.Recipe) []string {
 // spaced is an engine whose embedding space is fitted on the catalogue before the fold's new
 // items, and which has no factor model: it recommends by content alone.
 func (c Catalog) spaced(ctx context.Context, fold evaluate.Fold, config engine.Config) (*Engine, error) {
+	return c.spacedBy(ctx, fold, config, nil)
+}
+
+// spacedBy is spaced with a schema; nil for the one the engine would take.
+func (c Catalog) spacedBy(ctx context.Context, fold evaluate.Fold, config engine.Config, schema *space.Schema) (*Engine, error) {
 	e, err := c.open(ctx, c.before(fold, unchanged), config, fold.Now)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.FitSpace(ctx, nil, silent); err != nil {
+	if _, err := e.FitSpace(ctx, engine.FitOrder{Schema: schema}, silent); err != nil {
 		return nil, err
 	}
 	return e, e.arrive(ctx, c.Store, fold)

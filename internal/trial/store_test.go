@@ -117,7 +117,7 @@ func play(t *testing.T, store engine.Store, items []recsys.Item, log []recsys.In
 	}
 	record(log[:len(log)/2])
 	note() // by similarity: no model yet
-	_, err = e.FitSpace(t.Context(), nil, silent)
+	_, err = e.FitSpace(t.Context(), engine.FitOrder{}, silent)
 	must(err)
 	first, _, err := e.Train(t.Context(), silent)
 	must(err)

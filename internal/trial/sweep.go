@@ -64,10 +64,10 @@ func (r *runner) sweep(ctx context.Context, fold evaluate.Fold, of evaluate.Reco
 	return nil
 }
 
-// report puts the collected figures together.
-func (r *runner) report() *evaluate.Report {
-	out := &evaluate.Report{Protocol: r.Protocol, About: about[r.Protocol], Log: r.log.Summary(), Reference: Served,
-		Settings: r.settings(), Stages: r.collected.Stages(Served)}
+// reportAgainst puts the collected figures together, differences being those from a reference model.
+func (r *runner) reportAgainst(reference string) *evaluate.Report {
+	out := &evaluate.Report{Protocol: r.Protocol, About: about[r.Protocol], Log: r.log.Summary(), Reference: reference,
+		Settings: r.settings(reference), Stages: r.collected.Stages(reference)}
 	if len(r.plots.diversity) > 0 {
 		out.Plots = append(out.Plots, evaluate.Plot{Title: "Accuracy against diversity", X: "mean distance within the first ten", Y: evaluate.MetricNDCG10,
 			Series: []evaluate.Series{{Name: Served, Points: r.plots.diversity}}})
@@ -110,7 +110,7 @@ var about = map[string]string{
 }
 
 // settings says what was the same for all models.
-func (r *runner) settings() []string {
+func (r *runner) settings(reference string) []string {
 	recipe := r.Config.Recipe
 	events := "all events, weighted as served"
 	if r.Log.Binary {
@@ -125,6 +125,6 @@ func (r *runner) settings() []string {
 		decay,
 		fmt.Sprintf("f %d, α0 %g, λ %g, %d epochs, content prior %g, corrector weight %g, seed %d", recipe.ALS.Factors, recipe.ALS.Alpha0,
 			recipe.ALS.Regularization, recipe.ALS.Epochs, recipe.ALS.PriorRidge, recipe.CorrectorWeight, recipe.ALS.Seed),
-		"± is the standard error over cases, Δ the paired difference from the " + Served + "; full ranking",
+		"± is the standard error over cases, Δ the paired difference from the " + reference + "; full ranking",
 	}
 }
