@@ -29,7 +29,7 @@ func TestDocumentedSettingsAreTheDefaults(t *testing.T) {
 	}
 }
 
-var exported = cmpopts.IgnoreUnexported(ann.Config{})
+var unexported = cmpopts.IgnoreUnexported(ann.Config{})
 
 func TestReadSettings(t *testing.T) {
 	t.Parallel()
@@ -44,11 +44,11 @@ func TestReadSettings(t *testing.T) {
 	want := engine.DefaultConfig()
 	want.Recipe.Events.Weights.View, want.Recipe.Events.Expire, want.Retrain.Every = .1, 365*24*time.Hour, 24*time.Hour
 	want.Placements["home"] = engine.Placement{ColdShare: .1, ContextWeight: .5}
-	if diff := cmp.Diff(want, got, exported); diff != "" || err != nil {
+	if diff := cmp.Diff(want, got, unexported); diff != "" || err != nil {
 		t.Errorf("a file that changes some (-want +got):\n%s%v", diff, err)
 	}
 	for _, text := range []string{"", "# nothing\n", "events:\n"} {
-		if got, err := read(text); err != nil || !cmp.Equal(engine.DefaultConfig(), got, exported) {
+		if got, err := read(text); err != nil || !cmp.Equal(engine.DefaultConfig(), got, unexported) {
 			t.Errorf("%q changes something: %v", text, err)
 		}
 	}

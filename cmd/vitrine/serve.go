@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/jobs"
 	"github.com/seed-473295a7/vitrine/internal/server"
 )
@@ -54,7 +55,8 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	registry.MustRegister(a.stages.seconds)
 	config := server.DefaultConfig()
 	config.Profiling = cmd.Bool("pprof")
-	srv, err := server.New(config, server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store, Registry: registry, Log: a.log, Clock: time.Now})
+	srv, err := server.New(config, server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store,
+		Features: engine.NewFeatures(a.engine, a.store), Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
 	}

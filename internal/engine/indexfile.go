@@ -15,12 +15,12 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
-// origin is what vectors and graph were made by: a digest of recipe, encoder and settings.
+// origin is what vectors and graph were made by: a digest of recipe, encoders and settings.
 type origin [sha256.Size]byte
 
 func (e *Engine) originOf(s *recsys.SpaceRecord) origin {
 	h, c := sha256.New(), e.config.Index
-	fmt.Fprintf(h, "%s\n%d %d %d %v %v\n", s.Encoder, c.M, c.EfConstruction, c.Ef, c.TargetRecall, c.Float32)
+	fmt.Fprintf(h, "%s\n%s\n%d %d %d %v %v\n", s.Encoder, e.TextEncoder(), c.M, c.EfConstruction, c.Ef, c.TargetRecall, c.Float32)
 	h.Write(s.Recipe)
 	return origin(h.Sum(nil))
 }
