@@ -52,6 +52,7 @@ $(BUF):
 
 bench: build
 	$(GO) run ./bench/als
+	$(GO) run ./bench/ann
 	$(GO) run ./bench/quality
 	$(GO) run -tags "$(TAGS)" ./bench/embed
 	$(GO) run ./bench/serve
