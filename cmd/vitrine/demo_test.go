@@ -69,7 +69,10 @@ func TestDemo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.register(t, &vitrinev1.Item{ItemId: "brand-new", Title: "brand new", Attributes: got.GetItem().GetAttributes(), Picture: &vitrinev1.Item_Image{Image: picture}})
+		registered := s.register(t, &vitrinev1.Item{ItemId: "brand-new", Title: "brand new", Attributes: got.GetItem().GetAttributes(), Picture: &vitrinev1.Item_Image{Image: picture}})
+		if d := registered.GetDuplicateOf(); d.GetItemId() != demo.ExampleItem || d.GetHashDistance() != 0 || d.GetMirrored() || d.GetSimilarity() < .999 {
+			t.Errorf("an item with another's picture is answered as a copy of %v", d)
+		}
 		before := s.recommend(t, forUser("a-new-face"))
 		if before.GetStrategy() != vitrinev1.Strategy_STRATEGY_POPULAR {
 			t.Errorf("a stranger gets %v", before.GetStrategy())

@@ -38,6 +38,8 @@ type Config struct {
 	FilterCache int
 	// FitSample is how many items at most an embedding space is fitted on.
 	FitSample int
+	// Duplicates says when two pictures are taken for copies of one.
+	Duplicates DuplicateRule
 }
 
 // Events says what interactions amount to.
@@ -101,6 +103,7 @@ func DefaultConfig() Config {
 		HistoryCache:       20_000,
 		FilterCache:        256,
 		FitSample:          20_000,
+		Duplicates:         DefaultDuplicateRule(),
 	}
 }
 
@@ -149,7 +152,7 @@ func (c Config) Validate() error {
 		f.within(fmt.Sprintf("placements[%q].gain", name), p.Gain, 0, 10)
 		f.within(fmt.Sprintf("placements[%q].cold_share", name), p.ColdShare, 0, 1)
 	}
-	return errors.Join(append(*f, c.Recipe.Validate())...)
+	return errors.Join(append(*f, c.Recipe.Validate(), c.Duplicates.Validate())...)
 }
 
 // Validate reports all faults.

@@ -192,6 +192,13 @@ func (s *Store) RawOutput(_ context.Context, encoder string, imageDigest []byte)
 	return nil, recsys.ErrNotFound
 }
 
+// Fingerprints hands out encoder outputs without hashes: a trial keeps no pictures.
+func (s *Store) Fingerprints(ctx context.Context, encoder string, itemIDs []string, each func(f engine.Fingerprint) error) error {
+	return s.RawOutputs(ctx, encoder, itemIDs, func(itemID string, raw []float32) error {
+		return each(engine.Fingerprint{ItemID: itemID, Raw: raw})
+	})
+}
+
 // Load hands out the catalogue.
 func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engine.ItemRow) error) (engine.Head, error) {
 	s.mu.RLock()
