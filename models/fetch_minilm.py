@@ -10,7 +10,8 @@ the SHA-256 pinned below, by rename. Run again, it checks what is there and does
 
     vitrine model add all-minilm-l6-v2.onnx --tokenizer all-minilm-l6-v2-tokenizer.json
 
-Nothing in `make test` needs these files. Needs Python 3.8 or newer and mvn.
+`vitrine --text-encoder minilm` does that by itself. Nothing in `make test` needs these files. Needs Python
+3.8 or newer and mvn.
 """
 import hashlib
 import os

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 )
 
 // loadedDatabase holds the imported catalogue.
@@ -23,27 +25,27 @@ const faultsFound = 2
 
 // measureImport loads the whole pack into an empty database with the program's own command.
 func (b *bench) measureImport(ctx context.Context) error {
-	database, err := b.cluster.create(ctx, loadedDatabase)
+	database, err := b.cluster.Create(ctx, loadedDatabase)
 	if err != nil {
 		return err
 	}
-	cmd := b.vitrine(ctx, database, "import", "--json", "--items", b.pack.itemsCSV(), "--interactions", b.pack.interactionsCSV())
+	cmd := b.program.Command(ctx, database, "import", "--json", "--items", b.pack.itemsCSV(), "--interactions", b.pack.interactionsCSV())
 	var out strings.Builder
 	cmd.Stdout = &out
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return err
 	}
-	start, postgres := time.Now(), b.cluster.cpuSeconds()
+	start, postgres := time.Now(), b.cluster.CPUSeconds()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	stages, last := readStages(log, start)
 	err = cmd.Wait()
 	if failed := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &failed) || failed.ExitCode() != faultsFound) {
-		return withOutput(err, last)
+		return serving.WithOutput(err, last)
 	}
-	i := imported{wall: time.Since(start), postgres: b.cluster.cpuSeconds() - postgres, process: cmd.ProcessState, stages: stages}
+	i := imported{wall: time.Since(start), postgres: b.cluster.CPUSeconds() - postgres, process: cmd.ProcessState, stages: stages}
 	// What was fitted and trained follows as values of their own.
 	if err := json.NewDecoder(strings.NewReader(out.String())).Decode(&i); err != nil {
 		return fmt.Errorf("report of the import: %w", err)
@@ -52,23 +54,23 @@ func (b *bench) measureImport(ctx context.Context) error {
 	return nil
 }
 
-func (i imported) print(r *report) {
-	r.section("vitrine import, space and factor model included")
-	r.text("loaded", "%d items (%d without a picture), %d interactions; %d faults", i.Items.Loaded, i.Items.WithoutImage,
+func (i imported) print(r *serving.Report) {
+	r.Section("vitrine import, space and factor model included")
+	r.Text("loaded", "%d items (%d without a picture), %d interactions; %d faults", i.Items.Loaded, i.Items.WithoutImage,
 		i.Interactions.Loaded, i.Items.FaultCount+i.Interactions.FaultCount)
-	r.value("import_wall_s", "wall time, s", i.wall.Seconds(), "")
+	r.Value("import_wall_s", "wall time, s", i.wall.Seconds(), "")
 	cpu := i.process.UserTime() + i.process.SystemTime()
-	r.value("import_cpu_s", "CPU time, s", cpu.Seconds(), fmt.Sprintf("PostgreSQL %.1f s beside it", i.postgres))
+	r.Value("import_cpu_s", "CPU time, s", cpu.Seconds(), fmt.Sprintf("PostgreSQL %.1f s beside it", i.postgres))
 	if usage, ok := i.process.SysUsage().(*syscall.Rusage); ok {
-		r.value("import_peak_rss_mb", "peak resident memory, MiB", float64(usage.Maxrss)/1024, "")
+		r.Value("import_peak_rss_mb", "peak resident memory, MiB", float64(usage.Maxrss)/1024, "")
 	}
 	for _, s := range i.stages {
-		r.text("  "+s.name, "%6.2f s", s.took.Seconds())
+		r.Text("  "+s.name, "%6.2f s", s.took.Seconds())
 		switch s.name {
 		case itemStage:
-			r.value("import_items_per_s", "  items per second", float64(i.Items.Loaded)/s.took.Seconds(), "")
+			r.Value("import_items_per_s", "  items per second", float64(i.Items.Loaded)/s.took.Seconds(), "")
 		case interactionStage:
-			r.value("import_interactions_per_s", "  interactions per second", float64(i.Interactions.Loaded)/s.took.Seconds(), "")
+			r.Value("import_interactions_per_s", "  interactions per second", float64(i.Interactions.Loaded)/s.took.Seconds(), "")
 		}
 	}
 }

@@ -29,6 +29,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 )
 
 type options struct {
@@ -84,14 +86,14 @@ func parse(args []string) (options, error) {
 type bench struct {
 	opts    options
 	dir     string // temporary; everybody may enter it
-	binary  string
+	program serving.Program
 	pack    pack
-	cluster *cluster
-	report  *report
+	cluster *serving.Cluster
+	report  *serving.Report
 }
 
 func run(ctx context.Context, opts options) (err error) {
-	b := &bench{opts: opts, report: newReport()}
+	b := &bench{opts: opts, report: serving.NewReport()}
 	// Not below the home directory: a root's PostgreSQL runs under an account that cannot enter it.
 	if b.dir, err = os.MkdirTemp("", "vitrine-bench-"); err != nil {
 		return err
@@ -100,6 +102,7 @@ func run(ctx context.Context, opts options) (err error) {
 	if err := os.Chmod(b.dir, 0o755); err != nil {
 		return err
 	}
+	b.program.Dir = b.dir
 	if b.pack, err = openPack(opts.data, b.dir); err != nil {
 		return err
 	}
@@ -109,17 +112,17 @@ func run(ctx context.Context, opts options) (err error) {
 		}
 	}
 	progress("build vitrine")
-	if b.binary, err = build(ctx, b.dir); err != nil {
+	if b.program.Binary, err = serving.Build(ctx, b.dir); err != nil {
 		return err
 	}
 	progress("start PostgreSQL")
-	if b.cluster, err = startCluster(ctx, filepath.Join(b.dir, "pg")); err != nil {
+	if b.cluster, err = serving.StartCluster(ctx, filepath.Join(b.dir, "pg")); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.cluster.stop()) }()
+	defer func() { err = errors.Join(err, b.cluster.Stop()) }()
 	if err := b.measure(ctx); err != nil {
 		if ctx.Err() == nil {
-			b.report.print(os.Stdout) // what there is
+			b.report.Print(os.Stdout) // what there is
 		}
 		return err
 	}
@@ -130,10 +133,10 @@ func run(ctx context.Context, opts options) (err error) {
 // encoded again by the import.
 func (b *bench) measure(ctx context.Context) error {
 	r := b.report
-	r.section("this run")
-	r.text("machine", "%s", machine())
-	r.text("PostgreSQL", "%s", b.cluster.version)
-	r.text("data", "%s", b.pack.name)
+	r.Section("this run")
+	r.Text("machine", "%s", serving.Machine())
+	r.Text("PostgreSQL", "%s", b.cluster.Version)
+	r.Text("data", "%s", b.pack.name)
 	for _, step := range []struct {
 		name string
 		run  func(context.Context) error
@@ -147,17 +150,21 @@ func (b *bench) measure(ctx context.Context) error {
 }
 
 func (b *bench) print(out io.Writer) error {
-	b.report.print(out)
+	b.report.Print(out)
 	if b.opts.json {
-		line, err := json.Marshal(b.report.values)
+		line, err := json.Marshal(b.report.Values)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "%s\n", line)
 	}
-	_, err := fmt.Fprintln(out, b.report.result())
+	_, err := fmt.Fprintln(out, b.report.Result("serve", resultValues...))
 	return err
 }
+
+// resultValues are the values of the last line.
+var resultValues = []string{"recommend_p50_ms", "recommend_p99_ms", "recommend_per_cpu_s",
+	"register_ratio_vs_python", "record_ratio_vs_pgbench", "rss_idle_mb", "rss_loaded_mb"}
 
 // progress says on standard error what is being done.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, "… "+format+"\n", args...) }

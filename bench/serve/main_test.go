@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,69 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 	pb "github.com/seed-473295a7/vitrine/proto/vitrine/v1"
 )
 
-func TestParseStat(t *testing.T) {
+func TestMedian(t *testing.T) {
 	t.Parallel()
-	const line = "42 (a (b) c) S 7 42 42 0 -1 4194560 100 200 0 0 1250 250 30 20 20 0 5 0 99 1000 10\n"
-	got, err := parseStat(line)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := usage{parent: 7, own: 15, children: .5}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(usage{})); diff != "" {
-		t.Errorf("usage (-want +got):\n%s", diff)
-	}
-	for _, bad := range []string{"", "42 (x) S 7", strings.Replace(line, "1250", "x", 1), strings.Replace(line, ")", "", 2)} {
-		if _, err := parseStat(bad); err == nil {
-			t.Errorf("%q: no error", bad)
-		}
-	}
-}
-
-func TestProcessOfItsOwn(t *testing.T) {
-	t.Parallel()
-	pid := os.Getpid()
-	for { // work until the kernel's coarse clock has moved
-		own, err := cpuSeconds(pid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if own > 0 && familySeconds(pid) >= own {
-			break
-		}
-	}
-	if mb, err := residentMB(pid); err != nil || mb <= 0 {
-		t.Errorf("resident memory %v, %v", mb, err)
-	}
-}
-
-func TestParseRSS(t *testing.T) {
-	t.Parallel()
-	got, err := parseRSS("Name:\tvitrine\nVmHWM:\t  9000 kB\nVmRSS:\t    2048 kB\n")
-	if err != nil || got != 2 {
-		t.Errorf("%v MiB, %v; want 2", got, err)
-	}
-	if _, err := parseRSS("Name:\tvitrine\n"); err == nil {
-		t.Error("no VmRSS is no error")
-	}
-}
-
-func TestQuantileAndMedian(t *testing.T) {
-	t.Parallel()
-	var times []time.Duration
-	for k := 100; k > 0; k-- {
-		times = append(times, time.Duration(k)*time.Millisecond)
-	}
-	for q, want := range map[float64]float64{0: 1, .5: 50, .99: 99, 1: 100} {
-		if got := quantile(times, q); got != want {
-			t.Errorf("quantile %v is %v, want %v", q, got, want)
-		}
-	}
-	if got := quantile(nil, .5); got != 0 {
-		t.Errorf("quantile of nothing is %v", got)
-	}
 	for _, c := range []struct {
 		x    []float64
 		want float64
@@ -83,23 +25,14 @@ func TestQuantileAndMedian(t *testing.T) {
 	}
 }
 
-func TestNumber(t *testing.T) {
-	t.Parallel()
-	for v, want := range map[float64]string{0: "0", .012345: "0.01235", 1.23456: "1.235", 12.3456: "12.35", 99999.4: "99999", -2: "-2.000"} {
-		if got := number(v); got != want {
-			t.Errorf("%v prints as %q, want %q", v, got, want)
-		}
-	}
-}
-
 func TestResult(t *testing.T) {
 	t.Parallel()
-	r := newReport()
-	r.value("recommend_p50_ms", "p50", 1.5, "")
-	r.value("rss_idle_mb", "idle", 100, "")
+	r := serving.NewReport()
+	r.Value("recommend_p50_ms", "p50", 1.5, "")
+	r.Value("rss_idle_mb", "idle", 100, "")
 	want := "RESULT serve recommend_p50_ms=1.500 recommend_p99_ms=none recommend_per_cpu_s=none " +
 		"register_ratio_vs_python=none record_ratio_vs_pgbench=none rss_idle_mb=100.0 rss_loaded_mb=none"
-	if diff := cmp.Diff(want, r.result()); diff != "" {
+	if diff := cmp.Diff(want, r.Result("serve", resultValues...)); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 }
@@ -136,19 +69,6 @@ func TestReadStages(t *testing.T) {
 	}
 	if want := "time=2 level=INFO msg=done"; last != want {
 		t.Errorf("last line %q, want %q", last, want)
-	}
-}
-
-func TestAwaitServing(t *testing.T) {
-	t.Parallel()
-	log := `{"level":"INFO","msg":"migrated"}` + "\nplain text\n" + `{"level":"INFO","msg":"serving","grpc":"127.0.0.1:4711","http":"127.0.0.1:1"}` + "\n"
-	got, err := awaitServing(bufio.NewReader(strings.NewReader(log)))
-	if err != nil || got != "127.0.0.1:4711" {
-		t.Errorf("%q, %v; want 127.0.0.1:4711", got, err)
-	}
-	_, err = awaitServing(bufio.NewReader(strings.NewReader("a\nvitrine: no encoder\n")))
-	if err == nil || !strings.Contains(err.Error(), "no encoder") {
-		t.Errorf("error %v, want the last line", err)
 	}
 }
 

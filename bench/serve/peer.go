@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 	"github.com/seed-473295a7/vitrine/models"
 )
 
@@ -54,7 +55,7 @@ func startPeer(ctx context.Context, cache, scratch string) (peer, error) {
 	}
 	var p peer
 	for range min(runtime.NumCPU(), registerCallers) {
-		w := &peerWorker{cmd: command(ctx, python, script, filepath.Join(files, models.DefaultManifest))}
+		w := &peerWorker{cmd: serving.Command(ctx, python, script, filepath.Join(files, models.DefaultManifest))}
 		if err := w.start(); err != nil {
 			return nil, errors.Join(err, p.stop())
 		}
@@ -91,8 +92,8 @@ func installPeer(ctx context.Context, dir string) (python string, err error) {
 		{"python3", "-m", "venv", dir},
 		append([]string{python, "-m", "pip", "install", "-q", "--only-binary=:all:"}, peerPackages()...),
 	} {
-		if out, err := command(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%s: %w", strings.Join(args, " "), withOutput(err, string(out)))
+		if out, err := serving.Command(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %w", strings.Join(args, " "), serving.WithOutput(err, string(out)))
 		}
 	}
 	return python, nil
@@ -111,7 +112,7 @@ func (p peer) embed(pictures []picture) error {
 
 func (p peer) cpuSeconds() (sum float64, err error) {
 	for _, w := range p {
-		seconds, fault := cpuSeconds(w.cmd.Process.Pid)
+		seconds, fault := serving.CPUSeconds(w.cmd.Process.Pid)
 		sum, err = sum+seconds, errors.Join(err, fault)
 	}
 	return sum, err
@@ -149,7 +150,7 @@ func (w *peerWorker) embed(pictures []picture) error {
 
 // ended explains why the process does not answer.
 func (w *peerWorker) ended(err error) error {
-	return withOutput(errors.Join(err, w.stop()), w.faults.String())
+	return serving.WithOutput(errors.Join(err, w.stop()), w.faults.String())
 }
 
 // stop ends the process: its input is over.

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 	pb "github.com/seed-473295a7/vitrine/proto/vitrine/v1"
 )
 
@@ -22,38 +21,38 @@ const (
 
 // measureLoaded serves the imported catalogue.
 func (b *bench) measureLoaded(ctx context.Context) (err error) {
-	database, err := b.cluster.url(loadedDatabase)
+	database, err := b.cluster.URL(loadedDatabase)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	s, err := b.serve(ctx, database)
+	s, err := b.program.Serve(ctx, database)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	ready := time.Since(start)
-	resident, err := s.settledMB(ctx)
+	resident, err := s.SettledMB(ctx)
 	if err != nil {
 		return err
 	}
-	b.report.section("vitrine serve on the imported catalogue")
-	b.report.value("serve_start_s", "start to first answer, s", ready.Seconds(), "")
-	b.report.value("rss_loaded_mb", "resident memory, MiB", resident, "")
+	b.report.Section("vitrine serve on the imported catalogue")
+	b.report.Value("serve_start_s", "start to first answer, s", ready.Seconds(), "")
+	b.report.Value("rss_loaded_mb", "resident memory, MiB", resident, "")
 	if err := b.recommend(ctx, s); err != nil {
 		return err
 	}
-	after, err := s.settledMB(ctx)
+	after, err := s.SettledMB(ctx)
 	if err != nil {
 		return err
 	}
-	b.report.value("rss_busy_mb", "resident memory after these loads, MiB", after, "")
+	b.report.Value("rss_busy_mb", "resident memory after these loads, MiB", after, "")
 	progress("RecordInteraction")
 	return b.record(ctx, s, database)
 }
 
 // recommend asks once for every user, then keeps asking, alone and in a crowd.
-func (b *bench) recommend(ctx context.Context, s *server) error {
+func (b *bench) recommend(ctx context.Context, s *serving.Server) error {
 	users := slices.Clone(b.pack.users)
 	rand.New(rand.NewPCG(b.opts.seed, 2)).Shuffle(len(users), func(i, j int) { users[i], users[j] = users[j], users[i] })
 	first, err := b.firstLists(ctx, s, users)
@@ -61,17 +60,17 @@ func (b *bench) recommend(ctx context.Context, s *server) error {
 		return err
 	}
 	out := b.report
-	out.section("Recommend: 20 items for each user of the catalogue in turn")
-	out.value("recommend_first_p50_ms", "first request of a user, p50, ms", quantile(first, .5), "history read from PostgreSQL")
-	out.value("recommend_first_p99_ms", "first request of a user, p99, ms", quantile(first, .99), "")
+	out.Section("Recommend: 20 items for each user of the catalogue in turn")
+	out.Value("recommend_first_p50_ms", "first request of a user, p50, ms", serving.Quantile(first, .5), "history read from PostgreSQL")
+	out.Value("recommend_first_p99_ms", "first request of a user, p99, ms", serving.Quantile(first, .99), "")
 	for _, callers := range []int{1, crowd} {
 		progress("Recommend, concurrent callers: %d", callers)
-		warm := load{callers: callers, length: time.Duration(float64(b.opts.seconds) * warmup), call: askFor(s, users)}
-		if _, err := warm.run(ctx, s); err != nil {
+		warm := serving.Load{Callers: callers, Length: time.Duration(float64(b.opts.seconds) * warmup), Call: askFor(s, users)}
+		if _, err := warm.Run(ctx, s); err != nil {
 			return err
 		}
-		warm.length = b.opts.seconds
-		r, err := warm.run(ctx, s)
+		warm.Length = b.opts.seconds
+		r, err := warm.Run(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -79,28 +78,28 @@ func (b *bench) recommend(ctx context.Context, s *server) error {
 		if callers > 1 {
 			name, label = fmt.Sprintf("recommend_c%d", callers), fmt.Sprintf("%d callers", callers)
 		}
-		out.value(name+"_p50_ms", label+": p50, ms", quantile(r.latencies, .5), fmt.Sprintf("%d requests", len(r.latencies)))
-		out.value(name+"_p99_ms", label+": p99, ms", quantile(r.latencies, .99), "")
-		out.value(name+"_per_s", label+": requests per second", r.perSecond(), "")
-		out.value(name+"_per_cpu_s", label+": requests per CPU-second of the server", r.perCPUSecond(), "")
+		out.Value(name+"_p50_ms", label+": p50, ms", serving.Quantile(r.Latencies, .5), fmt.Sprintf("%d requests", len(r.Latencies)))
+		out.Value(name+"_p99_ms", label+": p99, ms", serving.Quantile(r.Latencies, .99), "")
+		out.Value(name+"_per_s", label+": requests per second", r.PerSecond(), "")
+		out.Value(name+"_per_cpu_s", label+": requests per CPU-second of the server", r.PerCPUSecond(), "")
 	}
 	return nil
 }
 
-func askFor(s *server, users []string) func(context.Context, int) error {
+func askFor(s *serving.Server, users []string) func(context.Context, int) error {
 	return func(ctx context.Context, n int) error {
 		_, err := ask(ctx, s, users[n%len(users)])
 		return err
 	}
 }
 
-func ask(ctx context.Context, s *server, user string) (*pb.RecommendResponse, error) {
-	return s.client.Recommend(ctx, &pb.RecommendRequest{Actor: &pb.RecommendRequest_UserId{UserId: user}})
+func ask(ctx context.Context, s *serving.Server, user string) (*pb.RecommendResponse, error) {
+	return s.Client.Recommend(ctx, &pb.RecommendRequest{Actor: &pb.RecommendRequest_UserId{UserId: user}})
 }
 
 // firstLists asks for every user, one after the other, tells what the lists hold and prints one
 // with warm and cold items.
-func (b *bench) firstLists(ctx context.Context, s *server, users []string) ([]time.Duration, error) {
+func (b *bench) firstLists(ctx context.Context, s *serving.Server, users []string) ([]time.Duration, error) {
 	var times []time.Duration
 	var sample *pb.RecommendResponse
 	sampleUser, blended, mixed, cold, rare, places := "", 0, 0, 0, 0, 0
@@ -123,11 +122,11 @@ func (b *bench) firstLists(ctx context.Context, s *server, users []string) ([]ti
 		}
 	}
 	out, all := b.report, float64(len(users))
-	out.section("lists of 20 for all users")
-	out.value("lists_blended_share", "share made by the factor model", float64(blended)/all, "")
-	out.value("lists_mixed_share", "share with warm and cold items", float64(mixed)/all, "cold: interaction_count 0")
-	out.value("lists_cold_places_share", "share of places that cold items hold", float64(cold)/float64(max(places, 1)), "")
-	out.value("lists_rare_places_share", fmt.Sprintf("… that items with %d interactions or less hold", fewInteractions), float64(rare)/float64(max(places, 1)), "")
+	out.Section("lists of 20 for all users")
+	out.Value("lists_blended_share", "share made by the factor model", float64(blended)/all, "")
+	out.Value("lists_mixed_share", "share with warm and cold items", float64(mixed)/all, "cold: interaction_count 0")
+	out.Value("lists_cold_places_share", "share of places that cold items hold", float64(cold)/float64(max(places, 1)), "")
+	out.Value("lists_rare_places_share", fmt.Sprintf("… that items with %d interactions or less hold", fewInteractions), float64(rare)/float64(max(places, 1)), "")
 	if sample != nil {
 		printList(out, sampleUser, sample)
 	}
@@ -146,8 +145,8 @@ func itemsUpTo(list []*pb.Recommendation, interactions int64) int {
 }
 
 // printList shows the head of a list, and its first cold item if that comes later.
-func printList(out *report, user string, list *pb.RecommendResponse) {
-	out.lines = append(out.lines, fmt.Sprintf("  one of them, user %s, %s, factor model %s:", user, list.GetEmbeddingSpace(), list.GetFactorModel()),
+func printList(out *serving.Report, user string, list *pb.RecommendResponse) {
+	out.Lines = append(out.Lines, fmt.Sprintf("  one of them, user %s, %s, factor model %s:", user, list.GetEmbeddingSpace(), list.GetFactorModel()),
 		fmt.Sprintf("    %2s %7s = %7s + %7s + %7s %12s  %s", "", "score", "content", "collab", "other", "interactions", "title"))
 	shown := false
 	for k, item := range list.GetRecommendations() {
@@ -157,55 +156,7 @@ func printList(out *report, user string, list *pb.RecommendResponse) {
 		}
 		shown = shown || first
 		parts := item.GetBreakdown()
-		out.lines = append(out.lines, fmt.Sprintf("    %2d %7.4f = %7.4f + %7.4f + %7.4f %12d  %s", k+1, item.GetScore(), parts.GetContent(),
+		out.Lines = append(out.Lines, fmt.Sprintf("    %2d %7.4f = %7.4f + %7.4f + %7.4f %12d  %s", k+1, item.GetScore(), parts.GetContent(),
 			parts.GetCollaborative(), parts.GetPopularity()+parts.GetBoost()+parts.GetDiversity(), item.GetInteractionCount(), item.GetTitle()))
 	}
-}
-
-// load is requests from callers that never pause.
-type load struct {
-	callers int
-	length  time.Duration
-	call    func(ctx context.Context, n int) error // the n-th request; concurrent
-}
-
-// loadResult is what a load took.
-type loadResult struct {
-	latencies []time.Duration
-	wall      time.Duration
-	cpu       float64 // of the server, seconds
-}
-
-func (r loadResult) perSecond() float64 { return float64(len(r.latencies)) / r.wall.Seconds() }
-func (r loadResult) perCPUSecond() float64 {
-	return float64(len(r.latencies)) / max(r.cpu, 1.0/ticksPerSecond)
-}
-
-// run ends with the first error.
-func (l load) run(ctx context.Context, s *server) (loadResult, error) {
-	begun, err := s.cpuSeconds()
-	if err != nil {
-		return loadResult{}, err
-	}
-	var (
-		wg     sync.WaitGroup
-		next   atomic.Int64
-		took   = make([][]time.Duration, l.callers)
-		faults = make([]error, l.callers)
-		start  = time.Now()
-	)
-	for caller := range l.callers {
-		wg.Go(func() {
-			for time.Since(start) < l.length && faults[caller] == nil {
-				sent := time.Now()
-				faults[caller] = l.call(ctx, int(next.Add(1))-1)
-				took[caller] = append(took[caller], time.Since(sent))
-			}
-		})
-	}
-	wg.Wait()
-	out := loadResult{latencies: slices.Concat(took...), wall: time.Since(start)}
-	end, err := s.cpuSeconds()
-	out.cpu = end - begun
-	return out, errors.Join(append(faults, err)...)
 }

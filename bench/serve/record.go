@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 	pb "github.com/seed-473295a7/vitrine/proto/vitrine/v1"
 )
 
@@ -29,28 +30,28 @@ func protocols() []string { return []string{"simple", "prepared"} }
 type recorded struct {
 	acknowledged []float64
 	inserted     map[string][]float64 // by protocol; empty without pgbench
-	all          loadResult
+	all          serving.LoadResult
 	spent        spending
 	leftOut      error // why there is no pgbench
 }
 
 // record lets the server and pgbench write interactions in turns, as many callers each, into
 // tables of one shape and size on the same PostgreSQL.
-func (b *bench) record(ctx context.Context, s *server, database string) error {
+func (b *bench) record(ctx context.Context, s *serving.Server, database string) error {
 	r := recorded{inserted: map[string][]float64{}, leftOut: errors.New("--peers=false")}
 	if b.opts.peers {
 		r.leftOut = b.preparePgbench(ctx, database)
 	}
 	for turn := range recordTurns {
 		progress("RecordInteraction, turn %d of %d", turn+1, recordTurns)
-		postgres, client := b.cluster.cpuSeconds(), ownSeconds()
+		postgres, client := b.cluster.CPUSeconds(), ownSeconds()
 		load, err := b.recordTurn(ctx, s, database)
 		if err != nil {
 			return err
 		}
-		r.spent.postgres, r.spent.client = r.spent.postgres+b.cluster.cpuSeconds()-postgres, r.spent.client+ownSeconds()-client
-		r.acknowledged = append(r.acknowledged, load.perSecond())
-		r.all.latencies, r.all.cpu = append(r.all.latencies, load.latencies...), r.all.cpu+load.cpu
+		r.spent.postgres, r.spent.client = r.spent.postgres+b.cluster.CPUSeconds()-postgres, r.spent.client+ownSeconds()-client
+		r.acknowledged = append(r.acknowledged, load.PerSecond())
+		r.all.Latencies, r.all.CPU = append(r.all.Latencies, load.Latencies...), r.all.CPU+load.CPU
 		if r.leftOut != nil {
 			continue
 		}
@@ -66,14 +67,14 @@ func (b *bench) record(ctx context.Context, s *server, database string) error {
 	return nil
 }
 
-func (r recorded) print(out *report, turn time.Duration) {
-	out.section(fmt.Sprintf("RecordInteraction: %d concurrent callers, %v a turn", recordCallers, turn))
-	out.value("record_per_s", "acknowledged per second", mean(r.acknowledged), "by turn: "+span(r.acknowledged)+"; every one found in the table")
-	out.value("record_p50_ms", "p50, ms", quantile(r.all.latencies, .5), "")
-	out.value("record_p99_ms", "p99, ms", quantile(r.all.latencies, .99), "")
-	out.value("record_per_cpu_s", "acknowledged per CPU-second of the server", r.all.perCPUSecond(), r.spent.each(r.all))
+func (r recorded) print(out *serving.Report, turn time.Duration) {
+	out.Section(fmt.Sprintf("RecordInteraction: %d concurrent callers, %v a turn", recordCallers, turn))
+	out.Value("record_per_s", "acknowledged per second", mean(r.acknowledged), "by turn: "+span(r.acknowledged)+"; every one found in the table")
+	out.Value("record_p50_ms", "p50, ms", serving.Quantile(r.all.Latencies, .5), "")
+	out.Value("record_p99_ms", "p99, ms", serving.Quantile(r.all.Latencies, .99), "")
+	out.Value("record_per_cpu_s", "acknowledged per CPU-second of the server", r.all.PerCPUSecond(), r.spent.each(r.all))
 	if r.leftOut != nil {
-		out.text("pgbench", "left out: %v", r.leftOut)
+		out.Text("pgbench", "left out: %v", r.leftOut)
 		return
 	}
 	for _, protocol := range protocols() {
@@ -85,8 +86,8 @@ func (r recorded) print(out *report, turn time.Duration) {
 		for turn := range ratios {
 			ratios[turn] = r.acknowledged[turn] / inserted[turn]
 		}
-		out.value(name+"_per_s", label+", single-row inserts per second", mean(inserted), "by turn: "+span(inserted))
-		out.value("record_ratio_vs_"+name, "ratio", mean(r.acknowledged)/mean(inserted), "by turn: "+span(ratios))
+		out.Value(name+"_per_s", label+", single-row inserts per second", mean(inserted), "by turn: "+span(inserted))
+		out.Value("record_ratio_vs_"+name, "ratio", mean(r.acknowledged)/mean(inserted), "by turn: "+span(ratios))
 	}
 }
 
@@ -94,14 +95,14 @@ func (r recorded) print(out *report, turn time.Duration) {
 type spending struct{ postgres, client float64 }
 
 // each says what an interaction took of whom.
-func (s spending) each(r loadResult) string {
-	ms := 1e3 / float64(max(len(r.latencies), 1))
-	return fmt.Sprintf("CPU ms each: server %.3f, PostgreSQL %.3f, this client %.3f", r.cpu*ms, s.postgres*ms, s.client*ms)
+func (s spending) each(r serving.LoadResult) string {
+	ms := 1e3 / float64(max(len(r.Latencies), 1))
+	return fmt.Sprintf("CPU ms each: server %.3f, PostgreSQL %.3f, this client %.3f", r.CPU*ms, s.postgres*ms, s.client*ms)
 }
 
 // ownSeconds is the processor time of this process.
 func ownSeconds() float64 {
-	seconds, err := cpuSeconds(os.Getpid())
+	seconds, err := serving.CPUSeconds(os.Getpid())
 	if err != nil {
 		return 0
 	}
@@ -109,27 +110,27 @@ func ownSeconds() float64 {
 }
 
 // recordTurn is one load; what was acknowledged must be in the table afterwards.
-func (b *bench) recordTurn(ctx context.Context, s *server, database string) (loadResult, error) {
+func (b *bench) recordTurn(ctx context.Context, s *serving.Server, database string) (serving.LoadResult, error) {
 	before, err := b.countInteractions(ctx, database)
 	if err != nil {
-		return loadResult{}, err
+		return serving.LoadResult{}, err
 	}
-	r, err := load{callers: recordCallers, length: b.opts.seconds, call: b.recordOne(s)}.run(ctx, s)
+	r, err := serving.Load{Callers: recordCallers, Length: b.opts.seconds, Call: b.recordOne(s)}.Run(ctx, s)
 	if err != nil {
 		return r, fmt.Errorf("RecordInteraction: %w", err)
 	}
 	after, err := b.countInteractions(ctx, database)
-	if err == nil && after-before != len(r.latencies) {
-		err = fmt.Errorf("RecordInteraction: %d acknowledged, %d stored", len(r.latencies), after-before)
+	if err == nil && after-before != len(r.Latencies) {
+		err = fmt.Errorf("RecordInteraction: %d acknowledged, %d stored", len(r.Latencies), after-before)
 	}
 	return r, err
 }
 
 // recordOne is a view of a random item by a random user.
-func (b *bench) recordOne(s *server) func(context.Context, int) error {
+func (b *bench) recordOne(s *serving.Server) func(context.Context, int) error {
 	return func(ctx context.Context, n int) error {
 		rng := rand.New(rand.NewPCG(b.opts.seed, uint64(n)))
-		_, err := s.client.RecordInteraction(ctx, &pb.RecordInteractionRequest{Interaction: &pb.Interaction{
+		_, err := s.Client.RecordInteraction(ctx, &pb.RecordInteractionRequest{Interaction: &pb.Interaction{
 			Actor:  &pb.Interaction_UserId{UserId: b.pack.users[rng.IntN(len(b.pack.users))]},
 			ItemId: b.pack.items[rng.IntN(len(b.pack.items))],
 			Type:   pb.InteractionType_INTERACTION_TYPE_VIEW,
@@ -139,7 +140,7 @@ func (b *bench) recordOne(s *server) func(context.Context, int) error {
 }
 
 func (b *bench) countInteractions(ctx context.Context, database string) (n int, err error) {
-	err = b.cluster.with(ctx, database, func(conn *pgx.Conn) error {
+	err = b.cluster.With(ctx, database, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `SELECT count(*) FROM interaction`).Scan(&n)
 	})
 	return n, err
@@ -147,7 +148,7 @@ func (b *bench) countInteractions(ctx context.Context, database string) (n int, 
 
 // preparePgbench makes a table like that of the interactions, with its indexes, rules and rows.
 func (b *bench) preparePgbench(ctx context.Context, database string) error {
-	if b.cluster.pgbench == "" {
+	if b.cluster.PGBench == "" {
 		return errors.New("it is not beside the server's programs")
 	}
 	script := fmt.Sprintf(`\set user random(1, %d)
@@ -158,7 +159,7 @@ VALUES (:user::text, :item::text, 1, 0, now(), '', 1);
 	if err := os.WriteFile(b.pgbenchScript(), []byte(script), 0o644); err != nil {
 		return err
 	}
-	return b.cluster.with(ctx, database, func(conn *pgx.Conn) error {
+	return b.cluster.With(ctx, database, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, `CREATE TABLE pgbench_interaction (LIKE interaction INCLUDING ALL);
 			INSERT INTO pgbench_interaction OVERRIDING USER VALUE SELECT * FROM interaction;
 			ANALYZE pgbench_interaction`)
@@ -170,11 +171,11 @@ func (b *bench) pgbenchScript() string { return filepath.Join(b.dir, "insert.sql
 
 // pgbench returns inserts per second.
 func (b *bench) pgbench(ctx context.Context, protocol, database string) (float64, error) {
-	cmd := command(ctx, b.cluster.pgbench, "-n", "-M", protocol, "-c", strconv.Itoa(recordCallers), "-j", "2",
+	cmd := serving.Command(ctx, b.cluster.PGBench, "-n", "-M", protocol, "-c", strconv.Itoa(recordCallers), "-j", "2",
 		"-T", strconv.Itoa(int(b.opts.seconds.Seconds())), "-f", b.pgbenchScript(), database)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("pgbench: %w", withOutput(err, string(out)))
+		return 0, fmt.Errorf("pgbench: %w", serving.WithOutput(err, string(out)))
 	}
 	return parsePgbench(string(out))
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 	pb "github.com/seed-473295a7/vitrine/proto/vitrine/v1"
 )
 
@@ -20,30 +21,30 @@ const (
 
 // measureEmpty starts a server on an empty database, weighs it and registers pictures.
 func (b *bench) measureEmpty(ctx context.Context) (err error) {
-	database, err := b.cluster.create(ctx, "empty")
+	database, err := b.cluster.Create(ctx, "empty")
 	if err != nil {
 		return err
 	}
-	s, err := b.serve(ctx, database)
+	s, err := b.program.Serve(ctx, database)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	idle, err := s.settledMB(ctx)
+	defer func() { err = errors.Join(err, s.Stop()) }()
+	idle, err := s.SettledMB(ctx)
 	if err != nil {
 		return err
 	}
-	b.report.section("resident memory of vitrine serve, MiB")
-	b.report.value("rss_idle_mb", "empty database", idle, "encoder loaded")
+	b.report.Section("resident memory of vitrine serve, MiB")
+	b.report.Value("rss_idle_mb", "empty database", idle, "encoder loaded")
 	r, err := b.register(ctx, s)
 	if err != nil {
 		return err
 	}
-	after, err := s.settledMB(ctx)
+	after, err := s.SettledMB(ctx)
 	if err != nil {
 		return err
 	}
-	b.report.value("rss_registered_mb", "after RegisterItem of the pictures below", after, "")
+	b.report.Value("rss_registered_mb", "after RegisterItem of the pictures below", after, "")
 	r.print(b.report)
 	return nil
 }
@@ -62,7 +63,7 @@ type registered struct {
 // register lets server and peer embed the same pictures in turns. What the server still does
 // while the peer works is charged to the server: a round's CPU time is that from its begin to
 // its end.
-func (b *bench) register(ctx context.Context, s *server) (registered, error) {
+func (b *bench) register(ctx context.Context, s *serving.Server) (registered, error) {
 	var r registered
 	pictures := b.pack.sample(b.opts.pictures+warmPictures, b.opts.seed)
 	if len(pictures) < warmPictures+registerRounds {
@@ -85,7 +86,7 @@ func (b *bench) register(ctx context.Context, s *server) (registered, error) {
 	if _, err := registerAll(ctx, s, warm); err != nil {
 		return r, err
 	}
-	begun := b.cluster.cpuSeconds()
+	begun := b.cluster.CPUSeconds()
 	for k := range registerRounds {
 		slice := pictures[k*len(pictures)/registerRounds : (k+1)*len(pictures)/registerRounds]
 		if err := r.round(ctx, s, p, slice); err != nil {
@@ -93,13 +94,13 @@ func (b *bench) register(ctx context.Context, s *server) (registered, error) {
 		}
 		progress("RegisterItem, round %d of %d", k+1, registerRounds)
 	}
-	r.postgres = b.cluster.cpuSeconds() - begun
+	r.postgres = b.cluster.CPUSeconds() - begun
 	return r, nil
 }
 
 // round runs one turn of each.
-func (r *registered) round(ctx context.Context, s *server, p peer, slice []picture) error {
-	serverCPU, err := s.cpuSeconds()
+func (r *registered) round(ctx context.Context, s *serving.Server, p peer, slice []picture) error {
+	serverCPU, err := s.CPUSeconds()
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (r *registered) round(ctx context.Context, s *server, p peer, slice []pictu
 			return err
 		}
 	}
-	end, err := s.cpuSeconds()
+	end, err := s.CPUSeconds()
 	r.server = append(r.server, end-serverCPU)
 	return err
 }
@@ -138,7 +139,7 @@ func (r *registered) peerRound(p peer, slice []picture) error {
 
 // registerAll registers each picture as an item of its own through concurrent callers, and
 // returns how long each call took.
-func registerAll(ctx context.Context, s *server, pictures []picture) ([]time.Duration, error) {
+func registerAll(ctx context.Context, s *serving.Server, pictures []picture) ([]time.Duration, error) {
 	var (
 		wg     sync.WaitGroup
 		next   atomic.Int64
@@ -160,13 +161,13 @@ func registerAll(ctx context.Context, s *server, pictures []picture) ([]time.Dur
 	return took, errors.Join(faults...)
 }
 
-func registerOne(ctx context.Context, s *server, p picture) (time.Duration, error) {
+func registerOne(ctx context.Context, s *serving.Server, p picture) (time.Duration, error) {
 	content, err := os.ReadFile(p.path)
 	if err != nil {
 		return 0, err
 	}
 	start := time.Now()
-	answer, err := s.client.RegisterItem(ctx, &pb.RegisterItemRequest{
+	answer, err := s.Client.RegisterItem(ctx, &pb.RegisterItemRequest{
 		Item: &pb.Item{ItemId: p.itemID, Title: p.title, Picture: &pb.Item_Image{Image: content}},
 	})
 	took := time.Since(start)
@@ -179,23 +180,23 @@ func registerOne(ctx context.Context, s *server, p picture) (time.Duration, erro
 	return took, nil
 }
 
-func (r registered) print(out *report) {
+func (r registered) print(out *serving.Report) {
 	pictures, server, python := sum(r.pictures), sum(r.server), sum(r.python)
-	out.section(fmt.Sprintf("RegisterItem: %.0f pictures, %d concurrent callers, %d rounds", pictures, registerCallers, registerRounds))
-	out.value("register_per_cpu_s", "pictures per CPU-second of the server", pictures/server, fmt.Sprintf("%.1f ms each", 1e3*server/pictures))
-	out.value("register_per_total_cpu_s", "… with PostgreSQL's CPU time added", pictures/(server+r.postgres), "")
-	out.value("register_per_s", "pictures per second", pictures/r.wall.Seconds(), "")
-	out.value("register_p50_ms", "p50, ms", quantile(r.latencies, .5), "")
-	out.value("register_p99_ms", "p99, ms", quantile(r.latencies, .99), "")
+	out.Section(fmt.Sprintf("RegisterItem: %.0f pictures, %d concurrent callers, %d rounds", pictures, registerCallers, registerRounds))
+	out.Value("register_per_cpu_s", "pictures per CPU-second of the server", pictures/server, fmt.Sprintf("%.1f ms each", 1e3*server/pictures))
+	out.Value("register_per_total_cpu_s", "… with PostgreSQL's CPU time added", pictures/(server+r.postgres), "")
+	out.Value("register_per_s", "pictures per second", pictures/r.wall.Seconds(), "")
+	out.Value("register_p50_ms", "p50, ms", serving.Quantile(r.latencies, .5), "")
+	out.Value("register_p99_ms", "p99, ms", serving.Quantile(r.latencies, .99), "")
 	if r.leftOut != nil {
-		out.text("Python peer", "left out: %v", r.leftOut)
+		out.Text("Python peer", "left out: %v", r.leftOut)
 		return
 	}
 	ratios := make([]float64, len(r.python))
 	for k := range ratios {
 		ratios[k] = r.python[k] / r.server[k]
 	}
-	out.value("python_per_cpu_s", "Python, pictures per CPU-second", pictures/python, fmt.Sprintf("%.1f ms each; %s", 1e3*python/pictures, peerName))
-	out.value("python_per_s", "Python, pictures per second", pictures/r.peerWall.Seconds(), fmt.Sprintf("%d processes of one thread", r.peers))
-	out.value("register_ratio_vs_python", "ratio per CPU-second", python/server, fmt.Sprintf("by round: median %.2f, %s", median(ratios), span(ratios)))
+	out.Value("python_per_cpu_s", "Python, pictures per CPU-second", pictures/python, fmt.Sprintf("%.1f ms each; %s", 1e3*python/pictures, peerName))
+	out.Value("python_per_s", "Python, pictures per second", pictures/r.peerWall.Seconds(), fmt.Sprintf("%d processes of one thread", r.peers))
+	out.Value("register_ratio_vs_python", "ratio per CPU-second", python/server, fmt.Sprintf("by round: median %.2f, %s", median(ratios), span(ratios)))
 }

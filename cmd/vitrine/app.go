@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-473295a7/vitrine/internal/engine"
 	"github.com/seed-473295a7/vitrine/internal/localpg"
+	"github.com/seed-473295a7/vitrine/internal/onnx"
 	"github.com/seed-473295a7/vitrine/internal/postgres"
 )
 
@@ -22,6 +23,7 @@ type app struct {
 	local    *localpg.Server // nil with a PostgreSQL of one's own
 	store    *postgres.Store
 	encoders *encoders
+	texts    *onnx.TextEncoder // nil: texts are not embedded
 	engine   *engine.Engine
 }
 
@@ -85,8 +87,11 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if err != nil {
 		return nil, fmt.Errorf("--encoder: %w", err)
 	}
-	a.engine, err = engine.New(a.config, engine.Deps{Store: a.store, Encoder: encoder, Encoders: a.encoders, Log: a.log, Now: time.Now})
-	if err != nil {
+	if a.texts, err = openTextEncoder(ctx, cmd); err != nil {
+		return nil, err
+	}
+	deps := withTexts(engine.Deps{Store: a.store, Encoder: encoder, Encoders: a.encoders, Log: a.log, Now: time.Now}, a.texts)
+	if a.engine, err = engine.New(a.config, deps); err != nil {
 		return nil, err
 	}
 	if err := a.engine.Load(ctx); err != nil {
@@ -107,11 +112,23 @@ func openStore(ctx context.Context, db database, log *slog.Logger) (*postgres.St
 	return postgres.Open(ctx, config)
 }
 
+// withTexts adds an encoder of texts if there is one: a nil pointer would make an interface that is
+// not nil.
+func withTexts(deps engine.Deps, texts *onnx.TextEncoder) engine.Deps {
+	if texts != nil {
+		deps.TextEncoder = texts
+	}
+	return deps
+}
+
 // close ends what openApp began, last first.
 func (a *app) close() error {
 	var faults []error
 	if a.encoders != nil {
 		faults = append(faults, a.encoders.close())
+	}
+	if a.texts != nil {
+		faults = append(faults, a.texts.Close())
 	}
 	if a.store != nil {
 		a.store.Close()

@@ -17,7 +17,8 @@ func embedCommand() *cli.Command {
 		Name:  "embed",
 		Usage: "fit an embedding space to the catalogue, embed every item in it and make it the live one",
 		Description: "Stored encoder outputs are used; with another --encoder pictures are encoded anew while the old space goes on serving.\n" +
-			"What was interrupted goes on where it stopped, and processes that do this together share the work.\n" +
+			"What was interrupted goes on where it stopped, and processes that do this together share the work. With --text-encoder,\n" +
+			"titles and descriptions are encoded that have not been yet.\n" +
 			"--print-schema shows how attributes would be embedded; edit what it prints and hand it back with --schema.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "schema", Sources: env("VITRINE_SCHEMA"), Usage: "YAML file that says how attributes are embedded; without it the schema given before, else an inferred one"},
@@ -84,6 +85,9 @@ type spaceResult struct {
 func embed(ctx context.Context, a *app, order engine.FitOrder) (made engine.FittedSpace, err error) {
 	bar := newProgress()
 	defer bar.end()
+	if _, err := a.engine.EmbedTexts(ctx, bar.update); err != nil {
+		return made, err
+	}
 	err = whenFree(ctx, a, func() (err error) {
 		made, err = a.engine.FitSpace(ctx, order, bar.update)
 		return err

@@ -38,7 +38,8 @@ func encoderCommands() []*cli.Command {
 		{Name: "add", Usage: "make an encoder of an ONNX file: head or decoder removed, checked, saved in the data directory",
 			ArgsUsage: "FILE.onnx",
 			Description: "The file may be a classifier, a masked autoencoder, CLIP or a model of texts, as their publishers export them.\n" +
-				"vitrine --encoder NAME embed changes a shop to it; the space before serves until the new one is complete.",
+				"vitrine --encoder NAME embed changes a shop to it; the space before serves until the new one is complete. One of texts is\n" +
+				"used with --text-encoder NAME, beside that of pictures; vitrine embed encodes the texts of items that are there already.",
 			Flags: add, Action: addModel},
 	}
 }
@@ -162,8 +163,10 @@ func (a addedModel) String() string {
 	fmt.Fprintf(&b, "proof: %s gives a vector of length %.4f that begins %.4v; largest difference from the model's own tensor %.2g of its largest value\n",
 		a.Proof.Of, a.Proof.Norm, a.Proof.First, a.Proof.Difference)
 	describeAssumptions(&b, m.Origin.Assumptions)
-	if !m.IsText() {
-		fmt.Fprintf(&b, "use it with --encoder %s\n", m.Name)
+	flag := "--encoder"
+	if m.IsText() {
+		flag = "--text-encoder"
 	}
+	fmt.Fprintf(&b, "use it with %s %s\n", flag, m.Name)
 	return b.String()
 }

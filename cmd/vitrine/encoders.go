@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -32,7 +32,8 @@ func newEncoders(cmd *cli.Command) *encoders {
 	return &encoders{config: config, folder: encodersDir(cmd)}
 }
 
-// OpenEncoder returns the encoder of that name or name@version; empty: the built-in one.
+// OpenEncoder returns the encoder of that name or name@version, or whose manifest has that path;
+// empty: the built-in one.
 func (s *encoders) OpenEncoder(ctx context.Context, name string) (engine.Encoder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,14 +46,14 @@ func (s *encoders) OpenEncoder(ctx context.Context, name string) (engine.Encoder
 	if err != nil {
 		return nil, err
 	}
-	if strings.Contains(name, "@") && e.Name() != name {
+	if nameOf(name) != name && e.Name() != name {
 		return nil, errors.Join(fmt.Errorf("encoder %s: %s has %s: %w", name, s.folder, e.Name(), recsys.ErrNotFound), e.Close())
 	}
 	s.open = append(s.open, e)
 	return e, nil
 }
 
-// openFile opens the built-in encoder by its name or no name, else one of the folder.
+// openFile opens the built-in encoder by its name or no name, else one of the folder or of a path.
 func (s *encoders) openFile(ctx context.Context, name string) (*onnx.Encoder, error) {
 	config := s.config
 	config.Files, config.Manifest = models.Files, models.DefaultManifest
@@ -63,10 +64,14 @@ func (s *encoders) openFile(ctx context.Context, name string) (*onnx.Encoder, er
 	if name == "" || name == builtIn.Name {
 		return onnx.Open(ctx, config)
 	}
-	config.Files, config.Manifest = os.DirFS(s.folder), onnx.ManifestFile(name)
+	dir, manifest := s.folder, onnx.ManifestFile(name)
+	if filepath.Base(name) != name {
+		dir, manifest = filepath.Split(name)
+	}
+	config.Files, config.Manifest = os.DirFS(filepath.Clean(dir)), manifest
 	e, err := onnx.Open(ctx, config)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return nil, fmt.Errorf("encoder %q: %s has %q; vitrine model add makes more: %w", name, s.folder, encoderNames(config.Files), err)
+		return nil, missingEncoder("encoder", name, dir, err)
 	}
 	return e, err
 }
@@ -90,20 +95,12 @@ func (s *encoders) ListEncoders() ([]engine.EncoderInfo, error) {
 	return out, nil
 }
 
-// nameOf is a name@version without its version.
+// nameOf is a name@version without its version; a path stays as it is.
 func nameOf(name string) string {
-	name, _, _ = strings.Cut(name, "@")
-	return name
-}
-
-// encoderNames lists the encoders in a folder.
-func encoderNames(files fs.FS) []string {
-	var names []string
-	listed, _ := onnx.ListEncoders(files) // a folder that cannot be read has none
-	for _, m := range listed {
-		names = append(names, m.Name)
+	if filepath.Base(name) == name {
+		name, _, _ = strings.Cut(name, "@")
 	}
-	return names
+	return name
 }
 
 func (s *encoders) close() error {

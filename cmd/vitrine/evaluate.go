@@ -122,7 +122,7 @@ func readTrialData(ctx context.Context, cmd *cli.Command, config engine.Config) 
 	if data.recipes, err = storedRecipes(ctx, a); err != nil {
 		return trialData{}, err
 	}
-	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.engine.Encoder())
+	data.catalog, data.log, err = trial.FromStore(ctx, a.store, a.engine.Encoder(), a.engine.TextEncoder())
 	return data, err
 }
 
@@ -146,21 +146,38 @@ func storedRecipes(ctx context.Context, a *app) (map[string]engine.Recipe, error
 	return out, nil
 }
 
+// trialEncoders opens the encoders that the flags name, for files; release closes them.
+func trialEncoders(ctx context.Context, cmd *cli.Command) (deps engine.Deps, release func() error, err error) {
+	encoders := newEncoders(cmd)
+	texts, err := openTextEncoder(ctx, cmd)
+	if err != nil {
+		return deps, nil, err
+	}
+	release = encoders.close
+	if texts != nil {
+		release = func() error { return errors.Join(encoders.close(), texts.Close()) }
+	}
+	encoder, err := encoders.OpenEncoder(ctx, cmd.String("encoder"))
+	if err != nil {
+		return deps, nil, errors.Join(err, release())
+	}
+	return withTexts(engine.Deps{Encoder: encoder}, texts), release, nil
+}
+
 // readTrialFiles imports files into memory, as vitrine import does into the database.
 func readTrialFiles(ctx context.Context, cmd *cli.Command, config engine.Config) (_ trialData, err error) {
 	if cmd.String("interactions") == "" {
 		return trialData{}, fmt.Errorf("--interactions: is wanted beside --items: %w", recsys.ErrInvalid)
 	}
-	encoders := newEncoders(cmd)
-	defer func() { err = errors.Join(err, encoders.close()) }()
-	encoder, err := encoders.OpenEncoder(ctx, cmd.String("encoder"))
+	deps, release, err := trialEncoders(ctx, cmd)
 	if err != nil {
 		return trialData{}, err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	bar := newProgress()
 	defer bar.end()
 	files := trial.Files{Items: cmd.String("items"), Interactions: cmd.String("interactions"), Images: cmd.String("images")}
-	catalog, reports, err := trial.FromFiles(ctx, files, config, encoder, bar.update)
+	catalog, reports, err := trial.FromFiles(ctx, files, config, deps, bar.update)
 	if err != nil {
 		return trialData{}, err
 	}

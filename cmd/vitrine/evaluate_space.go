@@ -97,14 +97,13 @@ func (j *spaceJob) readFiles(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	encoders := newEncoders(j.cmd)
-	defer func() { err = errors.Join(err, encoders.close()) }()
-	encoder, err := encoders.OpenEncoder(ctx, j.cmd.String("encoder"))
+	deps, release, err := trialEncoders(ctx, j.cmd)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	files := trial.Files{Items: j.cmd.String("items"), Interactions: j.cmd.String("interactions"), Images: j.cmd.String("images"), Pictures: trial.NewPictures()}
-	catalog, reports, err := trial.FromFiles(ctx, files, j.config, encoder, j.progress)
+	catalog, reports, err := trial.FromFiles(ctx, files, j.config, deps, j.progress)
 	if err != nil {
 		return err
 	}
@@ -128,7 +127,7 @@ func (j *spaceJob) readDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	if j.catalog, j.log, err = trial.FromStore(ctx, a.store, a.engine.Encoder()); err != nil {
+	if j.catalog, j.log, err = trial.FromStore(ctx, a.store, a.engine.Encoder(), a.engine.TextEncoder()); err != nil {
 		return err
 	}
 	j.items = j.catalog.Items(j.cmd.Int("sample"), j.seed())

@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"internal/trial":          {"recsys", "vecmath", "engine", "evaluate", "ingest", "atlas", "space", "imageprep"},
 	"internal/jobs":           {"recsys", "engine", "evaluate", "trial", "space", "als", "ann"},
 	"internal/ingest":         {"recsys", "engine"},
+	"internal/export":         {"recsys", "engine"},
 	"internal/demo":           {"recsys", "ingest", "engine"},
 	"internal/server":         {"recsys", "engine", "proto/vitrine/v1"},
 }
@@ -55,6 +56,7 @@ var onlyIn = map[string][]string{
 	"cel.dev/cel-go":                    {"internal/filter"},
 	"github.com/RoaringBitmap/roaring":  {"internal/filter"},
 	"github.com/pressly/goose":          {"internal/postgres"},
+	"github.com/parquet-go/parquet-go":  {"internal/export"},
 	"google.golang.org/protobuf":        {"internal/server", "proto/vitrine/v1", "internal/onnx/onnxpb", "internal/onnx/graph"},
 	"buf.build/go/protovalidate":        {"internal/server"},
 	"github.com/fergusstrange/embedded": {"internal/localpg"},

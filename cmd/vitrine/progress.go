@@ -27,15 +27,19 @@ func newProgress() *progress {
 // plainEvery is how often a plain line is printed within a stage.
 const plainEvery = 5 * time.Second
 
-// update tells where a stage stands; it is an engine.Progress.
+// update tells where a stage stands; it is an engine.Progress, to which a total of 0 is not known.
 func (p *progress) update(stage string, done, total int) {
 	if p.terminal {
 		p.draw(stage, done, total)
 		return
 	}
-	if last := done >= total; stage != p.stage || last || time.Since(p.printed) >= plainEvery {
+	if last := total > 0 && done >= total; stage != p.stage || last || time.Since(p.printed) >= plainEvery {
 		p.stage, p.printed = stage, time.Now()
-		fmt.Fprintf(p.out, "%s %d/%d\n", stage, done, total)
+		if total > 0 {
+			fmt.Fprintf(p.out, "%s %d/%d\n", stage, done, total)
+		} else {
+			fmt.Fprintf(p.out, "%s %d\n", stage, done)
+		}
 	}
 }
 
@@ -43,6 +47,9 @@ func (p *progress) draw(stage string, done, total int) {
 	if stage != p.stage || p.bar == nil {
 		p.end()
 		p.stage = stage
+		if total == 0 {
+			total = -1 // as the library has it
+		}
 		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(stage),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionSetWidth(30),
 			progressbar.OptionThrottle(65*time.Millisecond))

@@ -121,7 +121,7 @@ func inMemory(t *testing.T, files trial.Files, later []recsys.Interaction) *engi
 	}
 	t.Cleanup(func() { encoder.Close() })
 	silent := func(string, int, int) {}
-	catalog, _, err := trial.FromFiles(t.Context(), files, engine.DefaultConfig(), encoder, silent)
+	catalog, _, err := trial.FromFiles(t.Context(), files, engine.DefaultConfig(), engine.Deps{Encoder: encoder}, silent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,8 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(engineMetrics(a.engine)...)
-	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store, Registry: registry, Log: a.log, Clock: time.Now})
+	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store,
+		Features: engine.NewFeatures(a.engine, a.store), Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
 	}

@@ -30,7 +30,10 @@ func commonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "onnxruntime-lib", Sources: env("VITRINE_ONNXRUNTIME_LIB"),
 			Usage: "the ONNX Runtime shared library; without it the one that make setup has cached"},
 		&cli.StringFlag{Name: "encoder", Sources: env("VITRINE_ENCODER"),
-			Usage: "encoder that was added by vitrine model add; without it the built-in one"},
+			Usage: "encoder that was added by vitrine model add, or the path of its manifest; without it the built-in one"},
+		&cli.StringFlag{Name: "text-encoder", Sources: env("VITRINE_TEXT_ENCODER"),
+			Usage: "encoder of titles and descriptions that was added by vitrine model add, the path of its manifest, or minilm, " +
+				"which make minilm fetches; without it texts are not embedded"},
 		&cli.IntFlag{Name: "encoder-threads", Sources: env("VITRINE_ENCODER_THREADS"), Value: 1,
 			Usage: "threads inside one run of the encoder, 1 to 64"},
 		&cli.StringFlag{Name: "index-engine", Sources: env("VITRINE_INDEX_ENGINE"), Value: "exact",

@@ -159,14 +159,19 @@ func (e *Engine) arrivals(ctx context.Context, rows []ItemRow, s *State) ([]arri
 	return out, nil
 }
 
-// inputs gathers what the spaces read of several items with one query. A picture that the encoder
-// has not seen is encoded.
+// inputs gathers what the spaces read of several items with a query for pictures and one for
+// texts. A picture that the encoder has not seen is encoded; a text without a stored output of the
+// encoder that runs counts as absent.
 func (e *Engine) inputs(ctx context.Context, encoder Encoder, rows []ItemRow) ([]space.Input, error) {
 	inputs := make([]space.Input, len(rows))
+	texts, err := e.storedTexts(ctx, itemsOf(rows))
+	if err != nil {
+		return nil, err
+	}
 	pictured := make(map[string]*space.Input, len(rows))
 	var ids []string
 	for i, row := range rows {
-		inputs[i].Attributes = row.Item.Attributes
+		inputs[i] = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
 		if len(row.Item.ImageDigest) > 0 {
 			pictured[row.Item.ItemID] = &inputs[i]
 			ids = append(ids, row.Item.ItemID)
@@ -175,7 +180,7 @@ func (e *Engine) inputs(ctx context.Context, encoder Encoder, rows []ItemRow) ([
 	if len(ids) == 0 {
 		return inputs, nil
 	}
-	err := e.store.RawOutputs(ctx, encoder.Name(), ids, func(itemID string, raw []float32) error {
+	err = e.store.RawOutputs(ctx, encoder.Name(), ids, func(itemID string, raw []float32) error {
 		pictured[itemID].Image = append([]float32(nil), raw...)
 		delete(pictured, itemID)
 		return nil

@@ -21,6 +21,7 @@ type Engine struct {
 	store    Store
 	encoder  Encoder // of a shop that has no space yet
 	encoders Encoders
+	texts    TextEncoder // nil: texts are not embedded
 	log      *slog.Logger
 	now      func() time.Time
 
@@ -38,13 +39,14 @@ type Engine struct {
 	overlooked struct{ unseen, wrong atomic.Int64 } // see Stats
 }
 
-// Deps are what the engine works with; all but Encoders are required.
+// Deps are what the engine works with; all but Encoders and TextEncoder are required.
 type Deps struct {
-	Store    Store
-	Encoder  Encoder  // of a shop that has no embedding space yet
-	Encoders Encoders // opens others; nil: there are none
-	Log      *slog.Logger
-	Now      func() time.Time
+	Store       Store
+	Encoder     Encoder  // of a shop that has no embedding space yet
+	Encoders    Encoders // opens others; nil: there are none
+	TextEncoder TextEncoder
+	Log         *slog.Logger
+	Now         func() time.Time
 }
 
 // New returns an engine that holds nothing yet. ErrInvalid lists every fault of config.
@@ -53,7 +55,7 @@ func New(config Config, deps Deps) (*Engine, error) {
 		return nil, fmt.Errorf("engine settings: %w", err)
 	}
 	e := &Engine{
-		config: config, store: deps.Store, encoder: deps.Encoder, encoders: deps.Encoders, log: deps.Log, now: deps.Now,
+		config: config, store: deps.Store, encoder: deps.Encoder, encoders: deps.Encoders, texts: deps.TextEncoder, log: deps.Log, now: deps.Now,
 		numbers: newNumbers(config.PopularityHalfLife),
 		history: newHistoryCache(config.HistoryCache),
 		filters: filter.NewCache(config.FilterCache),
@@ -195,7 +197,18 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 	e.state.Store(next)
 	e.log.Info("catalogue loaded", "items", next.registered, "embedding_space", next.spaceID.String(),
 		"factor_model", next.modelID.String(), "catalog_seq", next.catalogSeq, "interaction_seq", next.interactionSeq)
+	e.warnOfTexts(next)
 	return nil
+}
+
+// warnOfTexts says when texts that are encoded now take no part in the live space.
+func (e *Engine) warnOfTexts(s *State) {
+	of, runs := s.space.TextEncoder(), e.TextEncoder()
+	if of == runs || s.space.Bootstrapped() || of == "" && s.space.Schema().Text.Use == space.UseStore {
+		return
+	}
+	e.log.Warn("the live embedding space and this server have different text encoders: texts of new items count as missing until vitrine embed",
+		"embedding_space", s.spaceID.String(), "text_encoder_of_space", of, "text_encoder", runs)
 }
 
 func (e *Engine) emptyState(ctx context.Context, head Head) (*State, error) {

@@ -24,10 +24,17 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 	writes := make([]ItemWrite, len(items))
 	inputs := make([]space.Input, len(items))
 	s := e.state.Load()
+	texts, err := e.textsOf(ctx, items)
+	if err != nil {
+		for i := range out {
+			out[i].Err = err
+		}
+		return out
+	}
 	var wg sync.WaitGroup
 	for i := range items {
 		wg.Go(func() {
-			writes[i], inputs[i], out[i].Err = e.prepare(ctx, s, &items[i])
+			writes[i], inputs[i], out[i].Err = e.prepare(ctx, s, &items[i], texts[items[i].Item.ItemID])
 			if out[i].Err == nil && items[i].FindDuplicate {
 				out[i].DuplicateOf = e.duplicateOf(ctx, s, &writes[i])
 			}
@@ -38,10 +45,20 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 	return out
 }
 
-// prepare embeds one item.
-func (e *Engine) prepare(ctx context.Context, s *State, r *Registration) (ItemWrite, space.Input, error) {
+// textsOf returns what is stored of the texts of the items, so that one that is sent again as it
+// was is not encoded again.
+func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string][]float32, error) {
+	list := make([]*recsys.Item, len(items))
+	for i := range items {
+		list[i] = &items[i].Item
+	}
+	return e.storedTexts(ctx, list)
+}
+
+// prepare embeds one item; text is the stored output of its text, if there is one.
+func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text []float32) (ItemWrite, space.Input, error) {
 	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
-	in := space.Input{Attributes: r.Item.Attributes}
+	in := e.withText(space.Input{Attributes: r.Item.Attributes}, text)
 	w.Item.ImageDigest = nil
 	if r.Image != nil {
 		digest := sha256.Sum256(r.Image)
@@ -56,6 +73,9 @@ func (e *Engine) prepare(ctx context.Context, s *State, r *Registration) (ItemWr
 			return w, in, onField(err, "item.image")
 		}
 		in.Image = w.Raw
+	}
+	if err := e.completeText(ctx, &w, &in); err != nil {
+		return w, in, err
 	}
 	w.Vector = s.space.Embed(in)
 	return w, in, nil
@@ -165,19 +185,16 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 	if err := u.Change(&r.Item); err != nil {
 		return Registered{}, err
 	}
-	var w ItemWrite
-	var in space.Input
-	var err error
+	inputs, err := e.inputs(ctx, s.encoder, []ItemRow{{Item: r.Item}})
+	if err != nil {
+		return Registered{}, err
+	}
+	w, in := ItemWrite{Item: r.Item, Encoder: s.encoder.Name(), Space: s.spaceID, Request: u.Request}, inputs[0]
 	if u.ImageSet {
 		r.Image = u.Image
-		w, in, err = e.prepare(ctx, s, &r)
-	} else {
-		var inputs []space.Input
-		inputs, err = e.inputs(ctx, s.encoder, []ItemRow{{Item: r.Item}})
-		if err == nil {
-			in = inputs[0]
-			w = ItemWrite{Item: r.Item, Encoder: s.encoder.Name(), Space: s.spaceID, Vector: s.space.Embed(in), Request: u.Request}
-		}
+		w, in, err = e.prepare(ctx, s, &r, in.Text)
+	} else if err = e.completeText(ctx, &w, &in); err == nil {
+		w.Vector = s.space.Embed(in)
 	}
 	if err != nil {
 		return Registered{}, err

@@ -24,7 +24,10 @@ func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar,
 	if err != nil {
 		return out, err
 	}
-	excluded := s.outside(matching)
+	var excluded bitset
+	if matching != nil {
+		excluded = s.outside(matching)
+	}
 	now := e.now().UnixNano()
 	hits, err := s.index.Search(vector, q.PageSize, func(item uint32) bool {
 		return s.shownAt(item, now) && !excluded.has(item) && (self == nil || item != *self)
@@ -54,7 +57,7 @@ func (e *Engine) queryVector(ctx context.Context, s *State, q SimilarQuery) (sel
 		if len(q.Image) == 0 {
 			if vector = s.vector(number); vector == nil {
 				return nil, nil, &recsys.FieldError{Field: "item_id", Err: recsys.ErrIncompatible,
-					Reason: "has neither a picture nor attributes that are embedded, so nothing is similar to it"}
+					Reason: "has no picture, text or attributes that are embedded, so nothing is similar to it"}
 			}
 			return self, vector, nil
 		}
@@ -62,7 +65,11 @@ func (e *Engine) queryVector(ctx context.Context, s *State, q SimilarQuery) (sel
 		if err != nil {
 			return nil, nil, err
 		}
-		in.Attributes = row.Item.Attributes
+		texts, err := e.storedTexts(ctx, []*recsys.Item{&row.Item})
+		if err != nil {
+			return nil, nil, err
+		}
+		in = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
 	}
 	digest := sha256.Sum256(q.Image)
 	if in.Image, err = e.encode(ctx, s.encoder, q.Image, digest[:]); err != nil {

@@ -20,7 +20,7 @@ type Store interface {
 	ChangeStore
 }
 
-// ItemStore keeps items, their images, raw encoder outputs and vectors.
+// ItemStore keeps items, their images, raw encoder outputs of images and texts, and vectors.
 type ItemStore interface {
 	// PutItems writes all items in one transaction and takes one catalogue change number for
 	// it. Results are in the order of writes; an error in a result (ErrConflict: the request
@@ -28,8 +28,8 @@ type ItemStore interface {
 	// the item is gone) concerns that item alone and leaves it unwritten. Of two writes of
 	// one item in a call the later wins.
 	PutItems(ctx context.Context, writes []ItemWrite) ([]ItemResult, error)
-	// DeleteItem removes an item, its vectors, and image and raw output if no other item
-	// shares them, and returns the change number. ErrNotFound if it is not there, unless the
+	// DeleteItem removes an item, its vectors, and its image if no other item shares it, and
+	// returns the change number. ErrNotFound if it is not there, unless the
 	// request is a replay, which deletes nothing and returns 0.
 	DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) (seq int64, err error)
 	// Items returns those of the ids that exist, in no particular order, without vectors.
@@ -49,6 +49,13 @@ type ItemStore interface {
 	EncodeImages(ctx context.Context, encoder string, after []byte, limit int, encode func(images []Image) ([][]float32, error)) (last []byte, err error)
 	// CountImages tells how many pictures the encoder has no output of, of all there are.
 	CountImages(ctx context.Context, encoder string) (lacking, all int, err error)
+	// TextOutputs calls each for every item that has an output of the text encoder; itemIDs nil
+	// means all. Digest tells whether it is of the text the item has now. Digest and Raw are
+	// valid during the call only.
+	TextOutputs(ctx context.Context, encoder string, itemIDs []string, each func(TextOutput) error) error
+	// PutTextOutputs stores outputs of a text encoder. Items that do not exist are passed over.
+	// No change number is taken.
+	PutTextOutputs(ctx context.Context, encoder string, outputs []TextOutput) error
 }
 
 // Image is a stored picture.
@@ -64,6 +71,13 @@ type Fingerprint struct {
 	Hash   []byte // an imageprep.Hash; nil: not known
 }
 
+// TextOutput is what a text encoder made of an item's title and description.
+type TextOutput struct {
+	ItemID string
+	Digest []byte // SHA-256 of the text
+	Raw    []float32
+}
+
 // ItemWrite is one item to create or replace.
 type ItemWrite struct {
 	Item    recsys.Item // CreateTime and UpdateTime are set by the store
@@ -71,6 +85,10 @@ type ItemWrite struct {
 	Encoder string      // whose output Raw is
 	Raw     []float32   // nil: none, or already stored for that digest
 	Hash    []byte      // an imageprep.Hash of the picture, stored with Raw; nil: not known
+
+	TextEncoder string     // whose output Text is
+	Text        TextOutput // Raw nil: none, or already stored for the same text
+
 	Space   recsys.SpaceID
 	Vector  []float32 // nil: the item has no embedding
 	IfSeq   int64     // write only if the stored item has this Seq; 0: always

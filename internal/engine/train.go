@@ -272,7 +272,7 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 	if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
 		schema = live.space.Schema()
 	}
-	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema), space.ContentConfig())
+	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema, inputs), space.ContentConfig())
 	if errors.Is(err, recsys.ErrInvalid) {
 		e.log.Warn("training without content", "reason", err)
 		return nil, als.Content{}, nil

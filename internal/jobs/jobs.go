@@ -87,7 +87,7 @@ func (t Trainer) verdict(ctx context.Context, live *engine.Recipe, progress engi
 	if large := size.Items > maxTrialItems || size.Positives > maxTrialInteractions; large && (live == nil || trial.SameRecipe(*live, t.Config.Recipe)) {
 		return engine.Verdict{Passed: true, Reason: "not tried: the recipe does not change, and the shop is too large to try it for the figures alone"}, nil
 	}
-	catalog, log, err := trial.FromStore(ctx, t.Store, t.Engine.Encoder())
+	catalog, log, err := trial.FromStore(ctx, t.Store, t.Engine.Encoder(), t.Engine.TextEncoder())
 	if err != nil {
 		return engine.Verdict{}, err
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -40,6 +41,15 @@ func logCatalogChange(ctx context.Context, tx pgx.Tx, kind int16, subject string
 	_, err := tx.Exec(ctx, `INSERT INTO catalog_change (kind, subject, seq) VALUES ($1, $2, $3)
 		ON CONFLICT (kind, subject) DO UPDATE SET seq = excluded.seq`, kind, subject, seq)
 	return err
+}
+
+// logActivation is logCatalogChange for what went live, and keeps when.
+func logActivation(ctx context.Context, tx pgx.Tx, kind int16, subject, seq int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO activation (seq, kind, subject, activate_time) VALUES ($1, $2, $3, clock_timestamp())`, seq, kind, subject)
+	if err != nil {
+		return err
+	}
+	return logCatalogChange(ctx, tx, kind, fmt.Sprint(subject), seq)
 }
 
 // More changes than these are not worth applying one by one: Changes asks for a Load.

@@ -122,14 +122,16 @@ func putOutputs(ctx context.Context, tx pgx.Tx, outputs []outputRow) error {
 	return nil
 }
 
-// dropUnused removes those of the images that no item has any more, with their raw outputs. It
-// runs under the catalogue's counter row, where no item can take one up again.
+// dropUnused removes those of the images that no item has any more, with their raw outputs unless
+// the history names them: they are a hundredth of a picture, and without them no vector of that
+// time can be made again. It runs under the catalogue's counter row, where no item can take one up again.
 const dropUnused = `
 	WITH unused AS (
 		DELETE FROM image WHERE image_digest = ANY ($1)
 			AND NOT EXISTS (SELECT FROM item WHERE item.image_digest = image.image_digest)
 		RETURNING image_digest)
-	DELETE FROM encoder_output USING unused WHERE encoder_output.image_digest = unused.image_digest`
+	DELETE FROM encoder_output USING unused WHERE encoder_output.image_digest = unused.image_digest
+		AND NOT EXISTS (SELECT FROM item_history WHERE item_history.image_digest = unused.image_digest)`
 
 // RawOutputs calls each for every item that has an image and an output of the encoder,
 // ascending by item id; itemIDs nil means all. raw is valid during the call only.

@@ -145,8 +145,8 @@ func collectItems(rows pgx.Rows, err error) ([]engine.ItemRow, error) {
 	return list, err
 }
 
-// DeleteItem removes an item, its vectors, and image and raw outputs if no other item shares
-// them, and returns the change number. ErrNotFound if it is not there, unless the request is a
+// DeleteItem removes an item, its vectors, and its image if no other item shares it, and returns
+// the change number; what the item was stays in the history. ErrNotFound if it is not there, unless the request is a
 // replay, which deletes nothing and returns 0; ErrConflict if the request id was used with
 // another body.
 func (s *Store) DeleteItem(ctx context.Context, itemID string, request recsys.RequestID) (seq int64, err error) {
@@ -157,11 +157,16 @@ func (s *Store) DeleteItem(ctx context.Context, itemID string, request recsys.Re
 			seq = 0
 			return errNothing
 		}
-		if seq, _, err = nextNumber(ctx, tx, catalogLog); err != nil {
+		var now time.Time
+		if seq, now, err = nextNumber(ctx, tx, catalogLog); err != nil {
 			return err
 		}
 		var digest []byte
-		err := tx.QueryRow(ctx, `DELETE FROM item WHERE item_id = $1 RETURNING image_digest`, itemID).Scan(&digest)
+		err := tx.QueryRow(ctx, `
+			WITH gone AS (DELETE FROM item WHERE item_id = $1 RETURNING *)
+			INSERT INTO item_history (item_id, title, description, attributes, image_digest, create_time, value_time, end_time, seq)
+			SELECT item_id, title, description, attributes, image_digest, create_time, value_time, $2, seq FROM gone
+			RETURNING image_digest`, itemID, now).Scan(&digest)
 		if errors.Is(err, pgx.ErrNoRows) && unknown {
 			seq, err = deletedAt(ctx, tx, itemID) // by the commit whose outcome was unknown
 			if err == nil {

@@ -19,6 +19,7 @@ type itemDraft struct {
 	result     *engine.ItemResult
 	attributes string // JSON
 	raw        []byte
+	text       []byte
 	vector     []byte
 	first      *itemDraft // the earlier write of the call with the same request id
 }
@@ -195,6 +196,9 @@ func (d *itemDraft) encode(dims map[recsys.SpaceID]int) (err error) {
 	}
 	if d.raw, err = encodeVector(d.write.Raw, 0); err != nil {
 		return fmt.Errorf("encoder output: %w", err)
+	}
+	if d.text, err = encodeText(d.write.TextEncoder, d.write.Text); err != nil {
+		return err
 	}
 	if d.write.Vector == nil {
 		return nil

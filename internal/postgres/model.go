@@ -68,7 +68,7 @@ func (s *Store) ActivateModel(ctx context.Context, model recsys.ModelID, pause b
 		if _, err := tx.Exec(ctx, `UPDATE setting SET active_model_id = $1, training_paused = $2`, model, pause); err != nil {
 			return err
 		}
-		return logCatalogChange(ctx, tx, modelActivated, fmt.Sprint(int64(model)), seq)
+		return logActivation(ctx, tx, modelActivated, int64(model), seq)
 	})
 }
 

@@ -143,7 +143,7 @@ func (s *Store) ActivateSpace(ctx context.Context, space recsys.SpaceID, seen in
 		if _, err := tx.Exec(ctx, `UPDATE setting SET active_space_id = $1`, space); err != nil {
 			return err
 		}
-		return logCatalogChange(ctx, tx, spaceActivated, fmt.Sprint(int64(space)), seq)
+		return logActivation(ctx, tx, spaceActivated, int64(space), seq)
 	})
 }
 

@@ -1,6 +1,7 @@
 package recsys
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,27 @@ type ModelID int64
 
 // String spells the id; empty for 0.
 func (id ModelID) String() string { return spell("model-", int64(id)) }
+
+// ParseSpaceID reads "space-7"; ErrInvalid for anything else.
+func ParseSpaceID(text string) (SpaceID, error) {
+	n, err := parseID("space-", text)
+	return SpaceID(n), err
+}
+
+// ParseModelID reads "model-7"; ErrInvalid for anything else.
+func ParseModelID(text string) (ModelID, error) {
+	n, err := parseID("model-", text)
+	return ModelID(n), err
+}
+
+func parseID(prefix, text string) (int64, error) {
+	digits, ok := strings.CutPrefix(text, prefix)
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil || n <= 0 {
+		return 0, fmt.Errorf("%q, want a name such as %s7: %w", text, prefix, ErrInvalid)
+	}
+	return n, nil
+}
 
 func spell(prefix string, id int64) string {
 	if id == 0 {

@@ -228,6 +228,12 @@ func TestBadRequestIsRefusedByField(t *testing.T) {
 		{"encoder path", pb.ModelService_ReembedItems_FullMethodName, &pb.ReembedItemsRequest{Encoder: "../toy"}, codes.InvalidArgument, []string{"encoder"}},
 		{"rate", pb.ModelService_ReembedItems_FullMethodName, &pb.ReembedItemsRequest{MaxPicturesPerSecond: -1}, codes.InvalidArgument, []string{"max_pictures_per_second"}},
 		{"interactions token", pb.CatalogService_ListInteractions_FullMethodName, &pb.ListInteractionsRequest{ItemId: "a", PageToken: "AAAA"}, codes.InvalidArgument, []string{"page_token"}},
+		{"features of nothing", pb.FeatureService_GetItemFeatures_FullMethodName, &pb.GetItemFeaturesRequest{}, codes.InvalidArgument, []string{"item_ids"}},
+		{"features of many", pb.FeatureService_GetItemFeatures_FullMethodName, &pb.GetItemFeaturesRequest{ItemIds: ids(101)}, codes.InvalidArgument, []string{"item_ids"}},
+		{"space name", pb.FeatureService_GetItemFeatures_FullMethodName, &pb.GetItemFeaturesRequest{ItemIds: ids(1), EmbeddingSpace: "space-0"}, codes.InvalidArgument, []string{"embedding_space"}},
+		{"model name", pb.FeatureService_GetUserFeatures_FullMethodName, &pb.GetUserFeaturesRequest{UserIds: ids(1), FactorModel: "space-1"}, codes.InvalidArgument, []string{"factor_model"}},
+		{"features of nobody", pb.FeatureService_GetUserFeatures_FullMethodName, &pb.GetUserFeaturesRequest{}, codes.InvalidArgument, []string{"user_ids"}},
+		{"as of no time", pb.FeatureService_GetUserFeatures_FullMethodName, &pb.GetUserFeaturesRequest{UserIds: ids(1), AsOfTime: &timestamppb.Timestamp{Nanos: -1}}, codes.InvalidArgument, []string{"as_of_time"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			wantFault(t, b.sendRaw(t, test.method, encode(t, test.body)), test.code, test.fields...)

@@ -113,11 +113,17 @@ func itemMessage(item *recsys.Item) *pb.Item {
 		UpdateTime:    timestampOf(item.UpdateTime),
 		HasImage:      len(item.ImageDigest) > 0,
 	}
-	if len(item.Attributes) > 0 {
-		out.Attributes = make(map[string]*pb.AttributeValue, len(item.Attributes))
-		for name, value := range item.Attributes {
-			out.Attributes[name] = attributeMessage(value)
-		}
+	out.Attributes = attributesMessage(item.Attributes)
+	return out
+}
+
+func attributesMessage(attributes map[string]recsys.Attribute) map[string]*pb.AttributeValue {
+	if len(attributes) == 0 {
+		return nil
+	}
+	out := make(map[string]*pb.AttributeValue, len(attributes))
+	for name, value := range attributes {
+		out[name] = attributeMessage(value)
 	}
 	return out
 }

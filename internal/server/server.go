@@ -70,6 +70,7 @@ type Catalog interface {
 type Deps struct {
 	Engine   Engine
 	Catalog  Catalog
+	Features Features
 	Models   Models
 	Runs     Runs
 	Registry *prometheus.Registry // takes the server's metrics and is served at /metrics
@@ -120,6 +121,7 @@ func New(config Config, deps Deps) (*Server, error) {
 	s.grpc = grpc.NewServer(s.options()...)
 	pb.RegisterRecommenderServiceServer(s.grpc, &recommender{s: s})
 	pb.RegisterCatalogServiceServer(s.grpc, &catalog{s: s})
+	pb.RegisterFeatureServiceServer(s.grpc, &features{s: s})
 	pb.RegisterModelServiceServer(s.grpc, &model{s: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
@@ -174,7 +176,8 @@ func (s *Server) SetReady(ready bool) {
 		s.opened.Store(true)
 		status = healthpb.HealthCheckResponse_SERVING
 	}
-	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName, pb.ModelService_ServiceDesc.ServiceName} {
+	for _, service := range []string{"", pb.RecommenderService_ServiceDesc.ServiceName, pb.CatalogService_ServiceDesc.ServiceName,
+		pb.ModelService_ServiceDesc.ServiceName, pb.FeatureService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, status)
 	}
 }

@@ -211,6 +211,8 @@ type bundle struct {
 	conn     *grpc.ClientConn
 	shop     pb.RecommenderServiceClient
 	shelf    pb.CatalogServiceClient
+	features *fakeFeatures
+	store    pb.FeatureServiceClient
 	bench    pb.ModelServiceClient
 	models   fakeModels
 	runs     fakeRuns
@@ -220,9 +222,9 @@ func setup(t testing.TB) *bundle { return setupWith(t, DefaultConfig()) }
 
 func setupWith(t testing.TB, config Config) *bundle {
 	t.Helper()
-	b := &bundle{engine: &fakeEngine{}, catalog: &fakeCatalog{}, registry: prometheus.NewRegistry(), log: &logBuffer{}}
+	b := &bundle{engine: &fakeEngine{}, catalog: &fakeCatalog{}, features: &fakeFeatures{}, registry: prometheus.NewRegistry(), log: &logBuffer{}}
 	server, err := New(config, Deps{
-		Engine: b.engine, Catalog: b.catalog, Models: &b.models, Runs: &b.runs, Registry: b.registry,
+		Engine: b.engine, Catalog: b.catalog, Models: &b.models, Runs: &b.runs, Features: b.features, Registry: b.registry,
 		Log:   slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Clock: func() time.Time { return testTime },
 	})
@@ -240,7 +242,8 @@ func setupWith(t testing.TB, config Config) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.shop, b.shelf, b.bench = pb.NewRecommenderServiceClient(b.conn), pb.NewCatalogServiceClient(b.conn), pb.NewModelServiceClient(b.conn)
+	b.shop, b.shelf, b.store = pb.NewRecommenderServiceClient(b.conn), pb.NewCatalogServiceClient(b.conn), pb.NewFeatureServiceClient(b.conn)
+	b.bench = pb.NewModelServiceClient(b.conn)
 	t.Cleanup(func() {
 		b.conn.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

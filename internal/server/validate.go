@@ -40,7 +40,8 @@ func newRules(clock func() time.Time) (*rules, error) {
 // requestTypes are the messages that calls of this package's services receive.
 func requestTypes() []protoreflect.MessageDescriptor {
 	var out []protoreflect.MessageDescriptor
-	for _, file := range []protoreflect.FileDescriptor{pb.File_vitrine_v1_recommender_proto, pb.File_vitrine_v1_catalog_proto, pb.File_vitrine_v1_model_proto} {
+	for _, file := range []protoreflect.FileDescriptor{pb.File_vitrine_v1_recommender_proto, pb.File_vitrine_v1_catalog_proto,
+		pb.File_vitrine_v1_model_proto, pb.File_vitrine_v1_feature_proto} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
@@ -124,6 +125,9 @@ func badTimestamps(m proto.Message) faults {
 	if m, ok := m.(interface{ GetInteraction() *pb.Interaction }); ok {
 		stamps = append(stamps, named{"interaction.event_time", m.GetInteraction().GetEventTime()})
 	}
+	if m, ok := m.(interface{ GetAsOfTime() *timestamppb.Timestamp }); ok {
+		stamps = append(stamps, named{"as_of_time", m.GetAsOfTime()})
+	}
 	var found faults
 	for _, s := range stamps {
 		if s.value != nil && s.value.CheckValid() != nil {
@@ -140,6 +144,7 @@ var ruleFields = map[string]string{
 	"interaction.value":           "value",
 	"find_similar_items.query":    "item_id",
 	"list_interactions.of":        "item_id",
+	"get_user_features.actors":    "user_ids",
 }
 
 // patternWords says a pattern in words.
@@ -148,10 +153,12 @@ var patternWords = map[string]string{
 	`^[^\x00]*$`:    "must not contain the character NUL",
 	`^[a-z0-9_-]*$`: "may contain a-z, 0-9, _ and - only",
 
-	`^[^\p{Cc}/\\]*$`:          "must not contain slashes and control characters",
-	`^run-[1-9][0-9]{0,17}$`:   "must be the name of a run, such as run-7",
-	`^space-[1-9][0-9]{0,17}$`: "must be the name of an embedding space, such as space-7",
-	`^model-[1-9][0-9]{0,17}$`: "must be the name of a factor model, such as model-7",
+	`^(space-[1-9][0-9]{0,17})?$`: "must read like space-7",
+	`^(model-[1-9][0-9]{0,17})?$`: "must read like model-7",
+	`^[^\p{Cc}/\\]*$`:             "must not contain slashes and control characters",
+	`^run-[1-9][0-9]{0,17}$`:      "must be the name of a run, such as run-7",
+	`^space-[1-9][0-9]{0,17}$`:    "must be the name of an embedding space, such as space-7",
+	`^model-[1-9][0-9]{0,17}$`:    "must be the name of a factor model, such as model-7",
 }
 
 func violation(v *protovalidate.Violation) *recsys.FieldError {

@@ -41,7 +41,7 @@ func isOutputOnly(field protoreflect.FieldDescriptor) bool {
 // badTimestamps names fields one by one; this test finds one that a new request brings.
 func TestEveryTimestampIsChecked(t *testing.T) {
 	t.Parallel()
-	known := []string{"item.available_time", "item.expire_time", "interaction.event_time"}
+	known := []string{"item.available_time", "item.expire_time", "interaction.event_time", "as_of_time"}
 	met := make(map[string]bool)
 	eachField(func(path string, field protoreflect.FieldDescriptor) {
 		if field.Message() == nil || field.Message().FullName() != "google.protobuf.Timestamp" || isOutputOnly(field) {

@@ -1,4 +1,4 @@
-// Package space turns an item (raw encoder output and typed attributes) into one unit
+// Package space turns an item (raw encoder outputs and typed attributes) into one unit
 // vector, and explains the similarity of two such vectors block by block.
 //
 // A Space is an immutable recipe: which attributes take part and how (Schema), the
@@ -7,7 +7,8 @@
 // makes a Space that works before there is any data.
 //
 // It does not run encoders, keeps no items, reads no files and never compares vectors
-// of two spaces; a Space does not know which encoder feeds it, its owner does.
+// of two spaces. Which encoder a Space's pictures come from is known to its owner, not to
+// it; the encoder of texts, which may be missing or another one, it does know.
 //
 // Invariants:
 //   - Every block of an item is either absent (all zeros) or a unit vector times
@@ -24,7 +25,6 @@
 // Nelson 2014; a number becomes random-Fourier-like features of a wrapped Gaussian kernel
 // (Rahimi & Recht 2007, with the frequencies chosen instead of drawn).
 //
-// Room is left for more kinds of block (a text encoder's output), for learned projections
-// and for one mean per picture source: each is another coder or another mean of a block,
-// and a new version of the stored form (FORMAT.md).
+// Room is left for learned projections and for one mean per picture source: each is another
+// coder or another mean of a block, and a new version of the stored form (FORMAT.md).
 package space

@@ -22,15 +22,25 @@ func Fit(ctx context.Context, inputs []Input, schema Schema, cfg Config) (*Space
 	if err := errors.Join(cfg.Validate(), schema.Validate(), checkNumbers(inputs)); err != nil {
 		return nil, err
 	}
-	imageWeight, weights := schema.weights()
+	imageWeight, textWeight, weights := schema.weights(hasText(inputs))
 	var blocks []block
-	if imageWeight > 0 {
-		b, ok, err := fitImage(ctx, inputs, cfg)
+	for _, part := range []struct {
+		what   string
+		weight float64
+		fit    func(context.Context, []Input, Config) (block, bool, error)
+	}{{"picture", imageWeight, fitImage}, {"text", textWeight, fitText}} {
+		if part.weight == 0 {
+			continue
+		}
+		b, ok, err := part.fit(ctx, inputs, cfg)
 		if err != nil {
-			return nil, fmt.Errorf("fit the picture block: %w", err)
+			return nil, fmt.Errorf("fit the %s block: %w", part.what, err)
+		}
+		if ok && b.name == textBlock && schema.embeds(textBlock) {
+			return nil, recsys.Invalid("attributes", "the block %q is that of title and description; want use: store for the attribute of that name, or for the text", textBlock)
 		}
 		if ok {
-			b.weight = imageWeight
+			b.weight = part.weight
 			blocks = append(blocks, b)
 		}
 	}
@@ -129,8 +139,8 @@ func checkFinite(attributes map[string]recsys.Attribute, prefix string, fault fa
 
 func inputPath(i int) string { return fmt.Sprintf("inputs[%d].", i) }
 
-// imageFault tells what is wrong with an encoder output; "" if nothing is.
-func imageFault(x []float32, want int) string {
+// outputFault tells what is wrong with an encoder output; "" if nothing is.
+func outputFault(x []float32, want int) string {
 	if len(x) != want {
 		return fmt.Sprintf("has %d entries, want %d", len(x), want)
 	}

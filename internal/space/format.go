@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	formatMagic   = "vtrspace"
-	formatVersion = 1
+	formatMagic = "vtrspace"
+	// A space that has nothing to do with texts is written in the first version, so that an
+	// earlier release reads it too.
+	formatPlain = 1
+	formatText  = 2
 )
 
 // The coders as FORMAT.md numbers them.
@@ -22,6 +25,7 @@ const (
 	coderHash
 	coderNumber
 	coderLabels
+	coderText
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -29,7 +33,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // MarshalBinary writes the space as FORMAT.md says; Unmarshal reads it back. Equal spaces give
 // equal bytes. The error is always nil.
 func (s *Space) MarshalBinary() ([]byte, error) {
-	w := writer{append([]byte(formatMagic), formatVersion, 0, 0, 0)}
+	w := writer{version: formatPlain}
+	if s.textual() {
+		w.version = formatText
+	}
+	w.b = append([]byte(formatMagic), w.version, 0, 0, 0)
 	w.bool(s.bootstrap)
 	w.count(s.fittedOn)
 	w.schema(s.schema)
@@ -40,7 +48,13 @@ func (s *Space) MarshalBinary() ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli)), nil
 }
 
-type writer struct{ b []byte }
+// textual reports whether schema or blocks say anything of texts.
+func (s *Space) textual() bool { return s.schema.Text != (TextRule{}) || s.TextEncoder() != "" }
+
+type writer struct {
+	b       []byte
+	version byte
+}
 
 func (w *writer) byte(v byte)       { w.b = append(w.b, v) }
 func (w *writer) count(v int)       { w.b = binary.LittleEndian.AppendUint32(w.b, uint32(v)) }
@@ -64,6 +78,11 @@ func (w *writer) schema(s Schema) {
 	w.text(string(s.Image.Use))
 	w.real(s.Image.Weight)
 	w.text(s.Image.Reason)
+	if w.version == formatText {
+		w.text(string(s.Text.Use))
+		w.real(s.Text.Weight)
+		w.text(s.Text.Reason)
+	}
 	w.count(len(s.Attributes))
 	for _, r := range s.Attributes {
 		w.text(r.Name)
@@ -84,9 +103,11 @@ func (w *writer) block(b block) {
 	switch c := b.coder.(type) {
 	case *image:
 		head(coderImage)
-		w.count(c.raw)
-		w.count(len(c.projection) / c.raw)
-		w.reals(c.projection)
+		w.image(c)
+	case *text:
+		head(coderText)
+		w.text(c.encoder)
+		w.image(&c.image)
 	case *oneHot:
 		head(coderOneHot)
 		w.count(len(c.values))
@@ -110,6 +131,12 @@ func (w *writer) block(b block) {
 	w.reals(b.mean)
 }
 
+func (w *writer) image(c *image) {
+	w.count(c.raw)
+	w.count(len(c.projection) / c.raw)
+	w.reals(c.projection)
+}
+
 // Unmarshal reads what MarshalBinary wrote; b is not kept. recsys.ErrCorrupt on any fault; recsys.ErrIncompatible
 // if the bytes are whole but of a version this program does not know.
 func Unmarshal(b []byte) (*Space, error) {
@@ -121,11 +148,15 @@ func Unmarshal(b []byte) (*Space, error) {
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[len(body):]) {
 		return nil, fmt.Errorf("embedding space: checksum does not match: %w", recsys.ErrCorrupt)
 	}
-	if v := binary.LittleEndian.Uint32(b[len(formatMagic):]); v != formatVersion {
-		return nil, fmt.Errorf("embedding space: version %d, want %d: %w", v, formatVersion, recsys.ErrIncompatible)
+	version := binary.LittleEndian.Uint32(b[len(formatMagic):])
+	if version != formatPlain && version != formatText {
+		return nil, fmt.Errorf("embedding space: version %d, want %d or %d: %w", version, formatPlain, formatText, recsys.ErrIncompatible)
 	}
-	r := reader{b: body[head:]}
+	r := reader{b: body[head:], textual: version == formatText}
 	s := r.space()
+	if r.err == nil && s.textual() != r.textual {
+		r.fail("version %d does not fit what it says of texts", version)
+	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes too many", len(r.b))
 	}

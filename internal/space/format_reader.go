@@ -12,8 +12,9 @@ import (
 // reader takes the stored form apart. After the first fault err is set and everything it
 // returns is zero; no count it returns exceeds what is left to read.
 type reader struct {
-	b   []byte
-	err error
+	b       []byte
+	textual bool // of the version that knows texts
+	err     error
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -120,7 +121,7 @@ func (r *reader) space() *Space {
 	bootstrap := r.bool()
 	fittedOn := r.number()
 	schema := r.schema()
-	blocks := make([]block, r.within(1, maxEmbedded+1))
+	blocks := make([]block, r.within(1, maxEmbedded+2))
 	names := make(map[string]bool, len(blocks))
 	for i := range blocks {
 		if blocks[i] = r.block(); r.err != nil {
@@ -141,6 +142,9 @@ func (r *reader) space() *Space {
 
 func (r *reader) schema() Schema {
 	s := Schema{Image: ImageRule{Use: Use(r.text()), Weight: r.real(), Reason: r.text()}}
+	if r.textual {
+		s.Text = TextRule{Use: Use(r.text()), Weight: r.real(), Reason: r.text()}
+	}
 	const smallest = 4*4 + 1 + 8
 	if n := r.count(smallest); n > 0 {
 		s.Attributes = make([]AttributeRule, n)
@@ -166,6 +170,8 @@ func (r *reader) block() block {
 	switch coder {
 	case coderImage:
 		b.coder = r.image()
+	case coderText:
+		b.coder = r.encodedText()
 	case coderOneHot:
 		b.coder = r.oneHot(b.name)
 	case coderHash:
@@ -192,6 +198,15 @@ func (r *reader) image() *image {
 		return c
 	}
 	c.projection = r.reals(components * c.raw)
+	return c
+}
+
+func (r *reader) encodedText() *text {
+	c := &text{encoder: r.text()}
+	if n := len(c.encoder); n < 1 || n > maxNameBytes {
+		r.fail("text encoder of %d bytes", n)
+	}
+	c.image = *r.image()
 	return c
 }
 

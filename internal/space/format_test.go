@@ -40,10 +40,26 @@ func oneOfEach(t testing.TB) (*Space, Input) {
 	}}, cfg), inputs[7]
 }
 
+// oneWithTexts is a small space with a text block, and an item of it.
+func oneWithTexts(t testing.TB) (*Space, Input) {
+	t.Helper()
+	var inputs []Input
+	for i := range 12 {
+		inputs = append(inputs, Input{Text: []float32{float32(i % 3), 1, float32(i % 5)}, TextEncoder: testEncoder,
+			Attributes: map[string]recsys.Attribute{"artist": recsys.Labels([]string{"a", "b", "c"}[i%3])}})
+	}
+	cfg := DefaultConfig()
+	cfg.TextDims, cfg.MinPictures = 2, 10
+	return mustFit(t, inputs, Schema{Text: TextRule{Weight: .3, Reason: "all of them"},
+		Attributes: []AttributeRule{{Name: "artist", Kind: recsys.KindLabels}}}, cfg), inputs[7]
+}
+
 func TestMarshalRoundTrip(t *testing.T) {
 	t.Parallel()
 	fitted, item := oneOfEach(t)
-	for name, s := range map[string]*Space{"fitted": fitted, "bootstrap": Bootstrap(4)} {
+	texts, titled := oneWithTexts(t)
+	item.Text, item.TextEncoder = titled.Text, titled.TextEncoder
+	for name, s := range map[string]*Space{"fitted": fitted, "texts": texts, "bootstrap": Bootstrap(4)} {
 		b, err := s.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +91,14 @@ func TestMarshalRoundTrip(t *testing.T) {
 func TestStoredSpaceStaysReadable(t *testing.T) {
 	t.Parallel()
 	fitted, item := oneOfEach(t)
-	spaceFile, vectorFile := filepath.Join("testdata", "space.v1"), filepath.Join("testdata", "space.v1.vector")
+	checkStored(t, "space.v1", fitted, item)
+	fitted, item = oneWithTexts(t)
+	checkStored(t, "space.v2", fitted, item)
+}
+
+func checkStored(t *testing.T, name string, fitted *Space, item Input) {
+	t.Helper()
+	spaceFile, vectorFile := filepath.Join("testdata", name), filepath.Join("testdata", name+".vector")
 	if *update {
 		b, _ := fitted.MarshalBinary()
 		if err := errors.Join(os.WriteFile(spaceFile, b, 0o644),
@@ -100,16 +123,23 @@ func TestStoredSpaceStaysReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, s.Embed(item), cmpopts.EquateApprox(0, 1e-6)); diff != "" {
-		t.Errorf("vector (-want +got):\n%s", diff)
+		t.Errorf("%s: vector (-want +got):\n%s", name, diff)
 	}
 	if again, _ := s.MarshalBinary(); !slices.Equal(stored, again) {
-		t.Error("written again, the bytes differ")
+		t.Errorf("%s: written again, the bytes differ", name)
 	}
 }
 
 func TestUnmarshalRefusesEveryFault(t *testing.T) {
 	t.Parallel()
-	s, _ := oneOfEach(t)
+	plain, _ := oneOfEach(t)
+	texts, _ := oneWithTexts(t)
+	checkRefusals(t, plain)
+	checkRefusals(t, texts)
+}
+
+func checkRefusals(t *testing.T, s *Space) {
+	t.Helper()
 	whole, _ := s.MarshalBinary()
 	for n := range whole {
 		if _, err := Unmarshal(whole[:n]); !errors.Is(err, recsys.ErrCorrupt) {
@@ -141,6 +171,13 @@ func sealed(body []byte) []byte {
 func TestUnmarshalBelievesNoNumber(t *testing.T) {
 	t.Parallel()
 	s, item := oneOfEach(t)
+	checkNumbersDoubted(t, s, item)
+	s, item = oneWithTexts(t)
+	checkNumbersDoubted(t, s, item)
+}
+
+func checkNumbersDoubted(t *testing.T, s *Space, item Input) {
+	t.Helper()
 	whole, _ := s.MarshalBinary()
 	body := whole[:len(whole)-4]
 	for at := len(formatMagic) + 4; at+4 <= len(body); at++ {
@@ -172,7 +209,8 @@ func checkUnmarshal(t testing.TB, b []byte, item Input) {
 
 func FuzzUnmarshal(f *testing.F) {
 	s, item := oneOfEach(f)
-	for _, seed := range []*Space{s, Bootstrap(4), Bootstrap(0)} {
+	texts, _ := oneWithTexts(f)
+	for _, seed := range []*Space{s, texts, Bootstrap(4), Bootstrap(0)} {
 		b, _ := seed.MarshalBinary()
 		f.Add(b[:len(b)-4])
 	}

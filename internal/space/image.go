@@ -18,8 +18,10 @@ type image struct {
 
 func (c *image) dims() int { return c.kept }
 
-func (c *image) code(in *Input, out []float32) bool {
-	x := in.Image
+func (c *image) code(in *Input, out []float32) bool { return c.encode(in.Image, out) }
+
+// encode is code for an encoder output, whatever it is of.
+func (c *image) encode(x, out []float32) bool {
 	if len(x) != c.raw {
 		return false
 	}
@@ -62,19 +64,28 @@ func length(x []float32) float64 {
 
 // fitImage fits the picture block; ok is false if nothing tells the length of an encoder output.
 func fitImage(ctx context.Context, inputs []Input, cfg Config) (b block, ok bool, err error) {
-	pictures, raw, err := picturesOf(inputs, cfg.EncoderDims)
+	pictures, raw, err := outputsOf(inputs, imageBlock, func(in *Input) []float32 { return in.Image }, cfg.EncoderDims)
 	if err != nil || raw == 0 {
 		return block{}, false, err
 	}
-	mean := shrunkMean(pictures, raw)
-	b = block{name: imageBlock, coder: &image{raw: raw, kept: raw}, mean: narrow(mean)}
-	if len(pictures) < cfg.MinPictures {
-		return b, true, nil
+	coder, mean, err := fitOutputs(ctx, pictures, raw, cfg.ImageDims, cfg)
+	if err != nil {
+		return block{}, false, err
 	}
-	keep := min(cfg.ImageDims, raw, max(1, len(pictures)/3))
-	components, values, err := principal(ctx, pictures, keep)
+	return block{name: imageBlock, coder: coder, mean: mean}, true, nil
+}
+
+// fitOutputs fits a projection to at most dims components, and the mean, to encoder outputs, raw long.
+func fitOutputs(ctx context.Context, outputs [][]float32, raw, dims int, cfg Config) (*image, []float32, error) {
+	mean := shrunkMean(outputs, raw)
+	whole := &image{raw: raw, kept: raw}
+	if len(outputs) < cfg.MinPictures {
+		return whole, narrow(mean), nil
+	}
+	keep := min(dims, raw, max(1, len(outputs)/3))
+	components, values, err := principal(ctx, outputs, keep)
 	if err != nil || len(components) == 0 {
-		return b, true, err
+		return whole, narrow(mean), err
 	}
 	coder := &image{raw: raw, kept: len(components), projection: make([]float32, 0, len(components)*raw)}
 	projected := make([]float64, len(components))
@@ -85,32 +96,32 @@ func fitImage(ctx context.Context, inputs []Input, cfg Config) (b block, ok bool
 			coder.projection = append(coder.projection, float32(v[j]*scale))
 		}
 	}
-	return block{name: imageBlock, coder: coder, mean: narrow(projected)}, true, nil
+	return coder, narrow(projected), nil
 }
 
-// picturesOf returns the encoder outputs that have a direction, and their length: want, or if
-// that is 0 the length of the first.
-func picturesOf(inputs []Input, want int) ([][]float32, int, error) {
-	var pictures [][]float32
+// outputsOf returns the encoder outputs of a block that have a direction, and their length: want,
+// or if that is 0 the length of the first.
+func outputsOf(inputs []Input, name string, of func(*Input) []float32, want int) ([][]float32, int, error) {
+	var outputs [][]float32
 	var f faults
 	for i := range inputs {
-		x := inputs[i].Image
+		x := of(&inputs[i])
 		if x == nil {
 			continue
 		}
 		if want == 0 {
 			want = len(x)
 		}
-		if fault := imageFault(x, want); fault != "" {
-			f.add(inputPath(i)+"image", "%s", fault)
+		if fault := outputFault(x, want); fault != "" {
+			f.add(inputPath(i)+name, "%s", fault)
 		} else if length(x) > 0 {
-			pictures = append(pictures, x)
+			outputs = append(outputs, x)
 		}
 	}
 	if want > maxImageDims {
-		return nil, 0, recsys.Invalid(imageBlock, "has %d entries, want at most %d", want, maxImageDims)
+		return nil, 0, recsys.Invalid(name, "has %d entries, want at most %d", want, maxImageDims)
 	}
-	return pictures, want, f.err()
+	return outputs, want, f.err()
 }
 
 // shrinkage is how many times zero counts as an observation in every mean. Without it the mean

@@ -18,9 +18,14 @@ import (
 // ones first. Names that no schema may hold are left out. The result is valid.
 func Infer(inputs []Input, cfg InferConfig) Schema {
 	columns := columnsOf(inputs)
+	texts := countTexts(inputs)
 	var embedded, stored []AttributeRule
 	for _, c := range columns {
-		if rule := c.rule(len(inputs), cfg); rule.Use == UseEmbed {
+		rule := c.rule(len(inputs), cfg)
+		if c.name == textBlock && texts > 0 {
+			rule = AttributeRule{Name: c.name, Kind: rule.Kind, Use: UseStore, Reason: "its name is that of the text's block"}
+		}
+		if rule.Use == UseEmbed {
 			embedded = append(embedded, rule)
 		} else {
 			stored = append(stored, rule)
@@ -37,6 +42,9 @@ func Infer(inputs []Input, cfg InferConfig) Schema {
 	slices.SortFunc(stored, byName)
 	s := Schema{Attributes: append(embedded, stored...)}
 	s.Attributes = s.Attributes[:min(len(s.Attributes), maxAttributes)]
+	if texts > 0 {
+		s.Text = TextRule{Use: UseEmbed, Weight: weightText, Reason: fmt.Sprintf("title and description of %d of %s", texts, counted(len(inputs), "item"))}
+	}
 	s.share()
 	return s
 }
@@ -53,9 +61,10 @@ func mostPresent(rules []AttributeRule, present map[string]int, limit int) (kept
 	return rules[:limit], surplus
 }
 
-// share scales the attributes' weights down to maxInferredShare and leaves the rest to the picture.
+// share scales the weights of attributes and text down to maxInferredShare and leaves the rest to
+// the picture.
 func (s *Schema) share() {
-	var sum float64
+	sum := s.Text.Weight
 	for _, r := range s.Attributes {
 		sum += r.Weight
 	}
@@ -63,12 +72,17 @@ func (s *Schema) share() {
 	if sum > maxInferredShare {
 		scale = maxInferredShare / sum
 	}
-	var total float64
+	s.Text.Weight = round3(s.Text.Weight * scale)
+	total := s.Text.Weight
 	for i := range s.Attributes {
 		s.Attributes[i].Weight = round3(s.Attributes[i].Weight * scale)
 		total += s.Attributes[i].Weight
 	}
-	s.Image = ImageRule{Use: UseEmbed, Weight: round3(1 - total), Reason: "what the attributes leave"}
+	reason := "what the attributes leave"
+	if s.Text.Weight > 0 {
+		reason = "what text and attributes leave"
+	}
+	s.Image = ImageRule{Use: UseEmbed, Weight: round3(1 - total), Reason: reason}
 }
 
 func round3(x float64) float64 { return math.Round(x*1000) / 1000 }

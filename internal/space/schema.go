@@ -1,9 +1,11 @@
 package space
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -37,6 +39,7 @@ const (
 // in an item.
 type Schema struct {
 	Image      ImageRule
+	Text       TextRule
 	Attributes []AttributeRule
 }
 
@@ -44,6 +47,14 @@ type Schema struct {
 type ImageRule struct {
 	Use    Use
 	Weight float64 // 0: what the attributes leave of 1, but at least a quarter of the whole
+	Reason string
+}
+
+// TextRule is the part of title and description in a Schema. It has an effect only where a text
+// encoder runs.
+type TextRule struct {
+	Use    Use
+	Weight float64 // 0: .25
 	Reason string
 }
 
@@ -64,8 +75,12 @@ func (r AttributeRule) Embedded() bool {
 	return r.Use == UseEmbed || r.Use == "" && r.Kind != recsys.KindText
 }
 
-// imageBlock is the picture's block name; no attribute block may share it.
-const imageBlock = "image"
+// Block names of their own. No attribute block may share the picture's, and none the text's where
+// there are texts.
+const (
+	imageBlock = "image"
+	textBlock  = "text"
+)
 
 // Limits of a schema.
 const (
@@ -123,6 +138,9 @@ func (s Schema) check(fault faultFunc) {
 	checkUse(s.Image.Use, "image.use", fault)
 	checkWeight(s.Image.Weight, "image.weight", fault)
 	checkReason(s.Image.Reason, "image.reason", fault)
+	checkUse(s.Text.Use, "text.use", fault)
+	checkWeight(s.Text.Weight, "text.weight", fault)
+	checkReason(s.Text.Reason, "text.reason", fault)
 	if len(s.Attributes) > maxAttributes {
 		fault("attributes", "has %d entries, want at most %d", len(s.Attributes), maxAttributes)
 		return
@@ -143,6 +161,11 @@ func (s Schema) check(fault faultFunc) {
 }
 
 func attributePath(i int) string { return fmt.Sprintf("attributes[%d]", i) }
+
+// embeds reports whether the attribute of a name is a block.
+func (s Schema) embeds(name string) bool {
+	return slices.ContainsFunc(s.Attributes, func(r AttributeRule) bool { return r.Name == name && r.Embedded() })
+}
 
 func (s Schema) embedded() int {
 	n := 0
@@ -223,11 +246,14 @@ func checkWeight(w float64, path string, fault faultFunc) {
 	}
 }
 
-// weights resolves all weights: image first (0 if it is not embedded), then one per attribute
-// rule (0 for stored ones).
-func (s Schema) weights() (image float64, attributes []float64) {
+// weights resolves all weights: image and text (0 if they are not embedded, as the text is not
+// without texts), and one per attribute rule (0 for stored ones).
+func (s Schema) weights(texts bool) (image, text float64, attributes []float64) {
+	if texts && s.Text.Use != UseStore {
+		text = cmp.Or(s.Text.Weight, weightText)
+	}
 	attributes = make([]float64, len(s.Attributes))
-	var sum float64
+	sum := text
 	for i, rule := range s.Attributes {
 		if rule.Embedded() {
 			attributes[i] = rule.weight()
@@ -236,21 +262,23 @@ func (s Schema) weights() (image float64, attributes []float64) {
 	}
 	switch {
 	case s.Image.Use == UseStore:
-		return 0, attributes
+		return 0, text, attributes
 	case s.Image.Weight > 0:
-		return s.Image.Weight, attributes
+		return s.Image.Weight, text, attributes
 	}
-	return max(1-sum, sum/3), attributes
+	return max(1-sum, sum/3), text, attributes
 }
 
 // Weights of blocks by kind, measured on openclipart (P@10 of the category): picture alone
-// .53, with .2 of the artist .57, with .5 of keywords .65 and above.
+// .53, with .2 of the artist .57, with .5 of keywords .65 and above; title and description
+// alone .67, .25 of them beside the picture .61.
 const (
 	weightNumber     = .05
 	weightLabels     = .1
 	weightTags       = .25 // several of few values per item, such as genres
 	weightKeywords   = .4  // several of many values per item
-	maxInferredShare = .6  // what all attributes of an inferred schema weigh together at most
+	weightText       = .25 // title and description
+	maxInferredShare = .6  // what attributes and text of an inferred schema weigh together at most
 )
 
 func (r AttributeRule) weight() float64 {
@@ -268,24 +296,29 @@ func (r AttributeRule) weight() float64 {
 // contentImageShare is the picture's share in the vector that feeds the factor model.
 const contentImageShare = .1
 
-// ContentSchema turns the schema of the index into that of the factor model's content vector:
-// the picture weighs .1 and the attributes together .9, in their old proportions (a picture
-// adds a little where metadata is good; cold NDCG@10 on movie posters .111 with it, .105
-// without, .108 at equal weights). Fit it with ContentConfig.
-func ContentSchema(s Schema) Schema {
-	_, weights := s.weights()
-	var sum float64
+// ContentSchema turns the schema of the index into that of the factor model's content vector, to
+// be fitted on inputs with ContentConfig: the picture weighs .1, attributes and text together
+// .9, in their old proportions (a picture adds a little where metadata is good; cold NDCG@10 on
+// movie posters .111 with it, .105 without, .108 at equal weights; .143 with a third of the .9
+// for the titles).
+func ContentSchema(s Schema, inputs []Input) Schema {
+	_, text, weights := s.weights(hasText(inputs))
+	sum := text
 	for _, w := range weights {
 		sum += w
 	}
-	out := Schema{Image: s.Image, Attributes: make([]AttributeRule, len(s.Attributes))}
+	out := Schema{Image: s.Image, Text: s.Text, Attributes: make([]AttributeRule, len(s.Attributes))}
 	copy(out.Attributes, s.Attributes)
 	if sum == 0 || s.Image.Use == UseStore {
 		return out
 	}
+	share := func(w float64) float64 { return math.Max(w/sum*(1-contentImageShare), minWeight) }
+	if text > 0 {
+		out.Text.Weight = share(text)
+	}
 	for i, w := range weights {
 		if w > 0 {
-			out.Attributes[i].Weight = math.Max(w/sum*(1-contentImageShare), minWeight)
+			out.Attributes[i].Weight = share(w)
 		}
 	}
 	out.Image.Weight = contentImageShare

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
 func gallerySchema() Schema {
 	return Schema{
-		Image: ImageRule{Use: UseEmbed, Weight: .4, Reason: "what the attributes leave"},
+		Image: ImageRule{Use: UseEmbed, Weight: .4, Reason: "what text and attributes leave"},
+		Text:  TextRule{Use: UseEmbed, Weight: .15, Reason: "title and description of 90 of 100 items"},
 		Attributes: []AttributeRule{
 			{Name: "artist", Kind: recsys.KindLabels, Use: UseEmbed, Encoding: EncodingHash, Weight: .1, Reason: "319 values, one per item; more than 256 are hashed"},
 			{Name: "keywords: free", Kind: recsys.KindLabels, Use: UseEmbed, Encoding: EncodingOneHot, Weight: .4},
@@ -90,6 +92,7 @@ func TestParseSchemaReportsAllFaults(t *testing.T) {
 version: 2
 imagee: {}
 image: {use: maybe, weight: -1, colour: red}
+text: {use: perhaps, weight: 0, language: en}
 attributes:
   - {name: a, kind: labels, weight: heavy}
   - {name: a, kind: number, encoding: hash}
@@ -99,8 +102,8 @@ attributes:
   - {name: c, kind: number, weight: 0}
   - {name: 7, kind: [labels]}
   - just text
-`, []string{"imagee", "version", "image.colour", "attributes[0].weight", "attributes[5].weight",
-			"attributes[6].name", "attributes[6].kind", "attributes[7]", "image.use", "image.weight",
+`, []string{"imagee", "version", "image.colour", "text.language", "text.weight", "attributes[0].weight", "attributes[5].weight",
+			"attributes[6].name", "attributes[6].kind", "attributes[7]", "image.use", "image.weight", "text.use",
 			"attributes[1].encoding", "attributes[1].name", "attributes[2].name", "attributes[2].kind",
 			"attributes[3].use", "attributes[4].use"}},
 		"not a mapping":       {"- a\n- b\n", []string{"schema"}},
@@ -157,22 +160,32 @@ func TestWeights(t *testing.T) {
 	hash := AttributeRule{Name: "h", Kind: recsys.KindLabels, Encoding: EncodingHash}
 	heavy := AttributeRule{Name: "w", Kind: recsys.KindLabels, Weight: 3}
 	stored := AttributeRule{Name: "s", Kind: recsys.KindLabels, Use: UseStore, Weight: 5}
+	type weights struct {
+		Image, Text float64
+		Attributes  []float64
+	}
 	cases := map[string]struct {
 		schema Schema
-		image  float64
-		want   []float64
+		texts  bool
+		want   weights
 	}{
-		"picture alone":     {Schema{}, 1, []float64{}},
-		"defaults":          {Schema{Attributes: []AttributeRule{number, labels, hash}}, .6, []float64{.05, .1, .25}},
-		"a quarter is kept": {Schema{Attributes: []AttributeRule{heavy}}, 1, []float64{3}},
-		"stored ones":       {Schema{Attributes: []AttributeRule{stored, labels}}, .9, []float64{0, .1}},
-		"given":             {Schema{Image: ImageRule{Weight: 2}, Attributes: []AttributeRule{heavy}}, 2, []float64{3}},
-		"no picture":        {Schema{Image: ImageRule{Use: UseStore, Weight: 2}, Attributes: []AttributeRule{labels}}, 0, []float64{.1}},
+		"picture alone":     {Schema{}, false, weights{1, 0, []float64{}}},
+		"picture and text":  {Schema{}, true, weights{.75, .25, []float64{}}},
+		"defaults":          {Schema{Attributes: []AttributeRule{number, labels, hash}}, false, weights{.6, 0, []float64{.05, .1, .25}}},
+		"and text":          {Schema{Attributes: []AttributeRule{number, labels, hash}}, true, weights{.35, .25, []float64{.05, .1, .25}}},
+		"a quarter is kept": {Schema{Attributes: []AttributeRule{heavy}}, false, weights{1, 0, []float64{3}}},
+		"stored ones":       {Schema{Attributes: []AttributeRule{stored, labels}}, false, weights{.9, 0, []float64{0, .1}}},
+		"given": {Schema{Image: ImageRule{Weight: 2}, Text: TextRule{Weight: .5}, Attributes: []AttributeRule{heavy}}, true,
+			weights{2, .5, []float64{3}}},
+		"no texts":   {Schema{Text: TextRule{Use: UseEmbed, Weight: .5}}, false, weights{1, 0, []float64{}}},
+		"stored":     {Schema{Text: TextRule{Use: UseStore, Weight: .5}}, true, weights{1, 0, []float64{}}},
+		"no picture": {Schema{Image: ImageRule{Use: UseStore, Weight: 2}, Attributes: []AttributeRule{labels}}, false, weights{0, 0, []float64{.1}}},
 	}
 	for name, c := range cases {
-		image, got := c.schema.weights()
-		if diff := cmp.Diff(c.want, got); diff != "" || image < c.image-1e-9 || image > c.image+1e-9 {
-			t.Errorf("%s: picture %v, want %v; attributes (-want +got):\n%s", name, image, c.image, diff)
+		var got weights
+		got.Image, got.Text, got.Attributes = c.schema.weights(c.texts)
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
@@ -182,7 +195,7 @@ func TestConfigsValidate(t *testing.T) {
 	if err := errors.Join(DefaultConfig().Validate(), ContentConfig().Validate(), DefaultInferConfig().Validate()); err != nil {
 		t.Errorf("defaults: %v", err)
 	}
-	want := []string{"encoder_dims", "image_dims", "min_pictures", "max_onehot", "hash_dims", "max_attribute_dims", "image_power"}
+	want := []string{"encoder_dims", "image_dims", "text_dims", "min_pictures", "max_onehot", "hash_dims", "max_attribute_dims", "image_power"}
 	if diff := cmp.Diff(want, fieldsOf(Config{EncoderDims: -1, ImagePower: -1}.Validate())); diff != "" {
 		t.Errorf("Config (-want +got):\n%s", diff)
 	}
@@ -200,6 +213,7 @@ func FuzzParseSchema(f *testing.F) {
 	}
 	f.Add(string(whole))
 	f.Add("attributes:\n- {name: \"a\\tb\", kind: labels, weight: 1e3, reason: '~'}\n")
+	f.Add("text: {weight: .5, reason: why}\n")
 	f.Add("image: {use: store}\nattributes: [{name: null, kind: text}]\n")
 	f.Add("version: 0x1\nimage:\n  weight: 1_0\nattributes:\n  - name: |\n      a\n    kind: number\n    encoding: log\n")
 	f.Fuzz(func(t *testing.T, file string) {
@@ -232,8 +246,11 @@ func spelled(s Schema) Schema {
 		}
 		return UseStore
 	}
-	out := Schema{Image: s.Image}
+	out := Schema{Image: s.Image, Text: s.Text}
 	out.Image.Use = use(s.Image.Use != UseStore)
+	if s.Text != (TextRule{}) {
+		out.Text.Use = use(s.Text.Use != UseStore)
+	}
 	for _, r := range s.Attributes {
 		r.Use = use(r.Embedded())
 		out.Attributes = append(out.Attributes, r)

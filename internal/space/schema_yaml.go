@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -21,11 +22,13 @@ const schemaVersion = 1
 
 type schemaFile struct {
 	Version    int             `yaml:"version"`
-	Image      imageFile       `yaml:"image"`
+	Image      blockFile       `yaml:"image"`
+	Text       *blockFile      `yaml:"text,omitempty"`
 	Attributes []attributeFile `yaml:"attributes"`
 }
 
-type imageFile struct {
+// blockFile is the rule of the picture, or of the text.
+type blockFile struct {
 	Use    Use    `yaml:"use"`
 	Weight weight `yaml:"weight,omitempty"`
 	Reason string `yaml:"reason,omitempty"`
@@ -48,7 +51,8 @@ func (w weight) MarshalYAML() ([]byte, error) {
 }
 
 var schemaComment = []string{
-	" How an item becomes a vector: one block for the picture and one for every embedded attribute.",
+	" How an item becomes a vector: one block for the picture, one for title and description where a",
+	" text encoder runs, and one for every embedded attribute.",
 	" Attributes that are not named here are stored with the item and take no part.",
 	"",
 	" use       embed (a block of the vector) or store (kept with the item only)",
@@ -57,7 +61,8 @@ var schemaComment = []string{
 	"           number: robust (distance from the median) or log (the same of the logarithm)",
 	"           left out: chosen from the data",
 	" weight    relative; a block counts its weight over the sum of those an item has.",
-	"           left out: .1 for labels, .25 for hashed ones, .05 for a number, the rest for the picture",
+	"           left out: .25 for the text, .1 for labels, .25 for hashed ones, .05 for a number, the",
+	"           rest for the picture",
 	" reason    why it is so, for the reader; it has no effect",
 }
 
@@ -68,9 +73,12 @@ func (s Schema) YAML() ([]byte, error) {
 		return nil, err
 	}
 	file := schemaFile{Version: schemaVersion, Attributes: make([]attributeFile, len(s.Attributes)),
-		Image: imageFile{Use: s.Image.Use, Weight: weight(s.Image.Weight), Reason: s.Image.Reason}}
+		Image: blockFile{Use: s.Image.Use, Weight: weight(s.Image.Weight), Reason: s.Image.Reason}}
 	if file.Image.Use == "" {
 		file.Image.Use = UseEmbed
+	}
+	if s.Text != (TextRule{}) {
+		file.Text = &blockFile{Use: cmp.Or(s.Text.Use, UseEmbed), Weight: weight(s.Text.Weight), Reason: s.Text.Reason}
 	}
 	for i, r := range s.Attributes {
 		file.Attributes[i] = attributeFile{Name: r.Name, Kind: r.Kind.String(), Use: UseStore,
@@ -152,13 +160,16 @@ type schemaReader struct{ fault faultFunc }
 
 func (r schemaReader) schema(document any) Schema {
 	var s Schema
-	top := r.mapping("", document, "version", "image", "attributes")
+	top := r.mapping("", document, "version", "image", "text", "attributes")
 	if v := r.number("version", top["version"], schemaVersion); v != schemaVersion {
 		r.fault("version", "is %v, want %d", v, schemaVersion)
 	}
 	image := r.mapping("image", top["image"], "use", "weight", "reason")
 	s.Image = ImageRule{Use: Use(r.text("image.use", image["use"])), Weight: r.weight("image.weight", image),
 		Reason: r.text("image.reason", image["reason"])}
+	text := r.mapping("text", top["text"], "use", "weight", "reason")
+	s.Text = TextRule{Use: Use(r.text("text.use", text["use"])), Weight: r.weight("text.weight", text),
+		Reason: r.text("text.reason", text["reason"])}
 	list, ok := top["attributes"].([]any)
 	if !ok && top["attributes"] != nil {
 		r.fault("attributes", "want a list")

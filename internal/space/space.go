@@ -9,8 +9,10 @@ import (
 
 // Input is what a vector is made of.
 type Input struct {
-	Image      []float32 // raw encoder output; nil: no picture
-	Attributes map[string]recsys.Attribute
+	Image       []float32 // raw encoder output; nil: no picture
+	Text        []float32 // raw output of a text encoder; nil: no text
+	TextEncoder string    // whose output Text is, name@version
+	Attributes  map[string]recsys.Attribute
 }
 
 // Space is an embedding space. It is immutable and safe for concurrent use.
@@ -24,7 +26,7 @@ type Space struct {
 
 // Block is a stretch of every vector of a space.
 type Block struct {
-	Name         string  // "image", or the attribute's
+	Name         string  // "image", "text", or the attribute's
 	Weight       float64 // its share is this over the sum of those present
 	Offset, Dims int
 }
@@ -67,6 +69,16 @@ func (s *Space) FittedOn() int { return s.fittedOn }
 // Schema is what the space was fitted with; the caller may change the copy's fields but not its
 // Attributes.
 func (s *Space) Schema() Schema { return s.schema }
+
+// TextEncoder names the encoder that texts must come from; "" if the space has no text block.
+func (s *Space) TextEncoder() string {
+	for _, b := range s.blocks {
+		if c, ok := b.coder.(*text); ok {
+			return c.encoder
+		}
+	}
+	return ""
+}
 
 // Layout lists the blocks in the order they have in a vector.
 func (s *Space) Layout() []Block {
@@ -155,14 +167,20 @@ func cosine(a, b []float32) (float32, bool) {
 }
 
 // Check reports all that Embed would pass over in silence because it is not what the space was
-// fitted on: a picture of another length or not finite ("image"), an attribute of another kind
-// than the schema says, or not finite ("attributes.NAME"). Values never seen are no fault.
+// fitted on: a picture of another length or not finite ("image"), the same of a text, or one of
+// another encoder ("text"), an attribute of another kind than the schema says, or not finite
+// ("attributes.NAME"). Values never seen are no fault.
 func (s *Space) Check(in Input) error {
 	var f faults
 	for _, b := range s.blocks {
-		if c, ok := b.coder.(*image); ok && in.Image != nil {
-			if fault := imageFault(in.Image, c.raw); fault != "" {
+		switch c := b.coder.(type) {
+		case *image:
+			if fault := outputFault(in.Image, c.raw); in.Image != nil && fault != "" {
 				f.add(imageBlock, "%s", fault)
+			}
+		case *text:
+			if fault := c.fault(&in); fault != "" {
+				f.add(textBlock, "%s", fault)
 			}
 		}
 	}

@@ -338,14 +338,14 @@ func TestContentSchema(t *testing.T) {
 	inputs, _ := planted(200)
 	schema := plantedSchema()
 	schema.Attributes = append(schema.Attributes, AttributeRule{Name: "sku", Kind: recsys.KindLabels, Use: UseStore})
-	s := mustFit(t, inputs, ContentSchema(schema), ContentConfig())
+	s := mustFit(t, inputs, ContentSchema(schema, inputs), ContentConfig())
 	want := []Block{{"image", .1, 0, 64}, {"artist", .3, 64, 8}, {"price", .15, 72, 16}, {"tags", .45, 88, 256}}
 	got := s.Layout()
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("layout (-want +got):\n%s", diff)
 	}
-	pictureless := ContentSchema(Schema{Image: ImageRule{Use: UseStore}, Attributes: schema.Attributes})
-	if image, _ := pictureless.weights(); image != 0 {
+	pictureless := ContentSchema(Schema{Image: ImageRule{Use: UseStore}, Attributes: schema.Attributes}, inputs)
+	if image, _, _ := pictureless.weights(false); image != 0 {
 		t.Errorf("a picture that is only stored weighs %v", image)
 	}
 }

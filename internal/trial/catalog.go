@@ -18,9 +18,10 @@ func (s *Store) All() []recsys.Interaction {
 	return s.interactions
 }
 
-// FromStore copies what trials need out of a shop's store.
-func FromStore(ctx context.Context, from engine.Store, encoder engine.Encoder) (Catalog, []recsys.Interaction, error) {
-	store, err := Copy(ctx, from, encoder.Name())
+// FromStore copies what trials need out of a shop's store. textEncoder is the name of the text
+// encoder, "" if there is none.
+func FromStore(ctx context.Context, from engine.Store, encoder engine.Encoder, textEncoder string) (Catalog, []recsys.Interaction, error) {
+	store, err := Copy(ctx, from, encoder.Name(), textEncoder)
 	if err != nil {
 		return Catalog{}, nil, err
 	}
@@ -34,7 +35,7 @@ func FromStore(ctx context.Context, from engine.Store, encoder engine.Encoder) (
 	if err != nil {
 		return Catalog{}, nil, fmt.Errorf("copy interactions: %w", err)
 	}
-	return Catalog{Store: store, EncoderName: encoder.Name(), EncoderDims: encoder.Dims()}, log, nil
+	return Catalog{Store: store, EncoderName: encoder.Name(), EncoderDims: encoder.Dims(), TextEncoder: textEncoder}, log, nil
 }
 
 func intern(same map[string]string, id string) string {
@@ -52,15 +53,18 @@ type Files struct {
 	Pictures            *Pictures // to keep small copies of the pictures in; nil: none are kept
 }
 
-// FromFiles imports files into memory through the engine. The reports tell the rows that were at
-// fault and left out, as those of vitrine import.
-func FromFiles(ctx context.Context, files Files, config engine.Config, encoder engine.Encoder, progress engine.Progress) (Catalog, [2]ingest.Report, error) {
+// FromFiles imports files into memory through the engine, with the encoders of deps; what else
+// is in deps is not used. The reports tell the rows that were at fault and left out, as those of
+// vitrine import.
+func FromFiles(ctx context.Context, files Files, config engine.Config, deps engine.Deps, progress engine.Progress) (Catalog, [2]ingest.Report, error) {
 	var reports [2]ingest.Report
-	catalog := Catalog{Store: NewStore(), EncoderName: encoder.Name(), EncoderDims: encoder.Dims()}
-	e, err := engine.New(config, engine.Deps{Store: catalog.Store, Encoder: encoder, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	catalog := Catalog{Store: NewStore(), EncoderName: deps.Encoder.Name(), EncoderDims: deps.Encoder.Dims()}
+	deps.Store, deps.Log, deps.Now = catalog.Store, slog.New(slog.DiscardHandler), time.Now
+	e, err := engine.New(config, deps)
 	if err != nil {
 		return Catalog{}, reports, err
 	}
+	catalog.TextEncoder = e.TextEncoder()
 	if err := e.Load(ctx); err != nil {
 		return Catalog{}, reports, err
 	}

@@ -28,25 +28,41 @@ func (frozen) Encode(context.Context, []float32) ([]float32, error) {
 	return nil, fmt.Errorf("a trial encodes no picture: %w", recsys.ErrUnimplemented)
 }
 
+// frozenTexts is frozen for texts.
+type frozenTexts struct{ name string }
+
+func (f frozenTexts) Name() string { return f.name }
+
+func (frozenTexts) Tokens(string) []int64 { return nil }
+
+func (frozenTexts) Encode(context.Context, []int64) ([]float32, error) {
+	return nil, fmt.Errorf("a trial encodes no text: %w", recsys.ErrUnimplemented)
+}
+
 // Engine is an engine over a store in memory whose clock stands still.
 type Engine struct {
 	*engine.Engine
 	store *Store
 }
 
-// Catalog is what trials are made of: items with what an encoder made of their pictures.
+// Catalog is what trials are made of: items with what encoders made of their pictures and texts.
 type Catalog struct {
 	Store       *Store
 	EncoderName string
 	EncoderDims int
+	TextEncoder string // its name; "": texts take no part
 }
 
 func silent(string, int, int) {}
 
 // open loads an engine over a store.
 func (c Catalog) open(ctx context.Context, store *Store, config engine.Config, now time.Time) (*Engine, error) {
-	e, err := engine.New(config, engine.Deps{Store: store, Encoder: frozen{c.EncoderName, c.EncoderDims},
-		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	deps := engine.Deps{Store: store, Encoder: frozen{c.EncoderName, c.EncoderDims},
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	if c.TextEncoder != "" {
+		deps.TextEncoder = frozenTexts{c.TextEncoder}
+	}
+	e, err := engine.New(config, deps)
 	if err != nil {
 		return nil, err
 	}

@@ -253,7 +253,7 @@ func (r *runner) factorsOnly(ctx context.Context, fold evaluate.Fold) (evaluate.
 	config := r.Config
 	config.Recipe.ALS.PriorRidge, config.Recipe.CorrectorWeight = 0, 0
 	config.Placements = map[string]engine.Placement{"": {Gain: 1}} // without content there is none to speak for
-	bare := func(it *recsys.Item) { it.Attributes, it.ImageDigest = nil, nil }
+	bare := func(it *recsys.Item) { it.Attributes, it.ImageDigest, it.Title, it.Description = nil, nil, "", "" }
 	return r.catalog.trained(ctx, fold, config, bare)
 }
 

@@ -20,6 +20,7 @@ type Store struct {
 	mu           sync.RWMutex
 	items        map[string]*storedItem
 	outputs      map[output][]float32
+	texts        map[output]engine.TextOutput
 	interactions []recsys.Interaction // in the order of arrival
 	spaces       []recsys.SpaceRecord // space n is at n−1
 	models       []recsys.ModelRecord
@@ -40,18 +41,19 @@ type storedItem struct {
 	vectors map[recsys.SpaceID][]float32
 }
 
-// output names an encoder output: encoder and picture.
-type output struct{ encoder, digest string }
+// output names an encoder output: encoder, and the picture's digest or the text's item.
+type output struct{ encoder, of string }
 
 // NewStore returns a store that holds nothing.
 func NewStore() *Store {
-	return &Store{items: make(map[string]*storedItem), outputs: make(map[output][]float32), locked: make(map[string]bool),
-		activated: make(map[recsys.ModelID]time.Time)}
+	return &Store{items: make(map[string]*storedItem), outputs: make(map[output][]float32), texts: make(map[output]engine.TextOutput),
+		locked: make(map[string]bool), activated: make(map[recsys.ModelID]time.Time)}
 }
 
-// Copy reads catalogue, outputs of one encoder and the live space of another store; interactions
-// and factor models stay behind. Memory: the outputs, 5 KB an item at 1,280 dimensions.
-func Copy(ctx context.Context, from engine.Store, encoder string) (*Store, error) {
+// Copy reads catalogue, outputs of an encoder and of a text encoder ("": none) and the live space
+// of another store; interactions and factor models stay behind. Memory: the outputs, 5 KB an
+// item at 1,280 dimensions.
+func Copy(ctx context.Context, from engine.Store, encoder, textEncoder string) (*Store, error) {
 	s := NewStore()
 	head, err := from.Load(ctx, 0, func(row engine.ItemRow) error {
 		s.items[row.Item.ItemID] = &storedItem{item: row.Item, seq: 1, vectors: map[recsys.SpaceID][]float32{1: row.Vector}}
@@ -75,6 +77,17 @@ func Copy(ctx context.Context, from engine.Store, encoder string) (*Store, error
 	if err != nil {
 		return nil, fmt.Errorf("copy encoder outputs: %w", err)
 	}
+	if textEncoder == "" {
+		return s, nil
+	}
+	err = from.TextOutputs(ctx, textEncoder, nil, func(t engine.TextOutput) error {
+		t.Digest, t.Raw = slices.Clone(t.Digest), slices.Clone(t.Raw)
+		s.texts[output{textEncoder, t.ItemID}] = t
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("copy text encoder outputs: %w", err)
+	}
 	return s, nil
 }
 
@@ -84,7 +97,7 @@ func (s *Store) View(interactions []recsys.Interaction, change func(*recsys.Item
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	v := NewStore()
-	v.outputs, v.spaces, v.space = s.outputs, slices.Clone(s.spaces), s.space
+	v.outputs, v.texts, v.spaces, v.space = s.outputs, s.texts, slices.Clone(s.spaces), s.space
 	v.interactions = slices.Clip(interactions) // what is appended goes elsewhere
 	v.catalogSeq, v.interactionSeq = 1, 1
 	for id, it := range s.items {
@@ -130,6 +143,9 @@ func (s *Store) PutItems(_ context.Context, writes []engine.ItemWrite) ([]engine
 		s.items[w.Item.ItemID] = &storedItem{item: w.Item, seq: s.catalogSeq, vectors: map[recsys.SpaceID][]float32{w.Space: w.Vector}}
 		if w.Raw != nil {
 			s.outputs[output{w.Encoder, string(w.Item.ImageDigest)}] = w.Raw
+		}
+		if w.Text.Raw != nil {
+			s.texts[output{w.TextEncoder, w.Item.ItemID}] = w.Text
 		}
 		out[i] = engine.ItemResult{Item: w.Item, Space: w.Space, Seq: s.catalogSeq, Created: !known}
 	}
@@ -197,6 +213,33 @@ func (s *Store) Fingerprints(ctx context.Context, encoder string, itemIDs []stri
 	return s.RawOutputs(ctx, encoder, itemIDs, func(itemID string, raw []float32) error {
 		return each(engine.Fingerprint{ItemID: itemID, Raw: raw})
 	})
+}
+
+// TextOutputs hands out text encoder outputs.
+func (s *Store) TextOutputs(ctx context.Context, encoder string, itemIDs []string, each func(engine.TextOutput) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if itemIDs == nil {
+		itemIDs = slices.Sorted(maps.Keys(s.items))
+	}
+	for _, id := range itemIDs {
+		if t, ok := s.texts[output{encoder, id}]; ok {
+			if err := cmp.Or(each(t), ctx.Err()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// PutTextOutputs stores text encoder outputs.
+func (s *Store) PutTextOutputs(_ context.Context, encoder string, outputs []engine.TextOutput) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range outputs {
+		s.texts[output{encoder, t.ItemID}] = t
+	}
+	return nil
 }
 
 // Load hands out the catalogue.

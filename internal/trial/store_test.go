@@ -32,6 +32,19 @@ func (byteEncoder) Tensor(image []byte) ([]float32, error) {
 
 func (byteEncoder) Encode(_ context.Context, tensor []float32) ([]float32, error) { return tensor, nil }
 
+// lengths makes a vector of a text's length and its last byte.
+type lengths struct{}
+
+func (lengths) Name() string { return "lengths@1" }
+
+func (lengths) Tokens(text string) []int64 {
+	return []int64{int64(len(text)), int64(text[len(text)-1])}
+}
+
+func (lengths) Encode(_ context.Context, tokens []int64) ([]float32, error) {
+	return []float32{float32(tokens[0]), float32(tokens[1]) - 50}, nil
+}
+
 // The store in memory must give the lists that PostgreSQL gives, trained, rolled back and after a
 // fold-in; and a copy of PostgreSQL too.
 func TestStoreAnswersAsPostgreSQL(t *testing.T) {
@@ -58,12 +71,12 @@ func TestStoreAnswersAsPostgreSQL(t *testing.T) {
 			t.Errorf("list %d (-PostgreSQL +memory):\n%s", k, diff)
 		}
 	}
-	copied, err := Copy(t.Context(), db, "none@1")
+	copied, err := Copy(t.Context(), db, "none@1", lengths{}.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(copied.ItemIDs()), len(items)+1; got != want || len(copied.outputs) != len(items)/2 || copied.space == 0 {
-		t.Errorf("copied %d items with %d outputs, want %d with %d and a space", got, len(copied.outputs), want, len(items)/2)
+	if got, want := len(copied.ItemIDs()), len(items)+1; got != want || len(copied.outputs) != len(items)/2 || len(copied.texts) != len(items) || copied.space == 0 {
+		t.Errorf("copied %d items with %d outputs and %d texts, want %d with %d and %d and a space", got, len(copied.outputs), len(copied.texts), want, len(items)/2, len(items))
 	}
 }
 
@@ -72,7 +85,7 @@ func play(t *testing.T, store engine.Store, items []recsys.Item, log []recsys.In
 	t.Helper()
 	config := testConfig()
 	config.ExploreHalfLife, config.NewnessHalfLife = 1e6*time.Hour, 1e6*time.Hour // the two stamps differ by seconds
-	e, err := engine.New(config, engine.Deps{Store: store, Encoder: byteEncoder{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	e, err := engine.New(config, engine.Deps{Store: store, Encoder: byteEncoder{}, TextEncoder: lengths{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

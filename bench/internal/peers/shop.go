@@ -24,7 +24,7 @@ type Shop struct {
 
 // OpenShop imports files.
 func OpenShop(ctx context.Context, name string, files trial.Files, encoder engine.Encoder) (Shop, error) {
-	catalog, reports, err := trial.FromFiles(ctx, files, engine.DefaultConfig(), encoder, func(string, int, int) {})
+	catalog, reports, err := trial.FromFiles(ctx, files, engine.DefaultConfig(), engine.Deps{Encoder: encoder}, func(string, int, int) {})
 	if err != nil {
 		return Shop{}, fmt.Errorf("%s: %w", name, err)
 	}

@@ -43,7 +43,8 @@ type CatalogServiceClient interface {
 	ListItems(ctx context.Context, in *ListItemsRequest, opts ...grpc.CallOption) (*ListItemsResponse, error)
 	// UpdateItem changes the named fields of an item; NOT_FOUND if it is not registered.
 	UpdateItem(ctx context.Context, in *UpdateItemRequest, opts ...grpc.CallOption) (*UpdateItemResponse, error)
-	// DeleteItem removes an item and its vectors. Interactions with it stay and count again if it is registered again.
+	// DeleteItem removes an item and its vectors. Interactions with it stay and count again if it is registered again; what
+	// it was stays in the history that features are read from.
 	DeleteItem(ctx context.Context, in *DeleteItemRequest, opts ...grpc.CallOption) (*DeleteItemResponse, error)
 	// DeleteUser removes every trace of a user or a visitor, for good.
 	DeleteUser(ctx context.Context, in *DeleteUserRequest, opts ...grpc.CallOption) (*DeleteUserResponse, error)
@@ -155,7 +156,8 @@ type CatalogServiceServer interface {
 	ListItems(context.Context, *ListItemsRequest) (*ListItemsResponse, error)
 	// UpdateItem changes the named fields of an item; NOT_FOUND if it is not registered.
 	UpdateItem(context.Context, *UpdateItemRequest) (*UpdateItemResponse, error)
-	// DeleteItem removes an item and its vectors. Interactions with it stay and count again if it is registered again.
+	// DeleteItem removes an item and its vectors. Interactions with it stay and count again if it is registered again; what
+	// it was stays in the history that features are read from.
 	DeleteItem(context.Context, *DeleteItemRequest) (*DeleteItemResponse, error)
 	// DeleteUser removes every trace of a user or a visitor, for good.
 	DeleteUser(context.Context, *DeleteUserRequest) (*DeleteUserResponse, error)

@@ -735,7 +735,7 @@ type SimilarItem struct {
 	ItemId string `protobuf:"bytes,1,opt,name=item_id,json=itemId,proto3" json:"item_id,omitempty"`
 	// Cosine in the embedding space, -1 to 1.
 	Similarity float64 `protobuf:"fixed64,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
-	// Cosine of each block that both have: "image", and attributes by name.
+	// Cosine of each block that both have: "image", "text" (title and description), and attributes by name.
 	Blocks map[string]float32 `protobuf:"bytes,3,rep,name=blocks,proto3" json:"blocks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
 	// The item's title.
 	Title         string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`

@@ -1,4 +1,4 @@
-package main
+package serving
 
 import (
 	"fmt"
@@ -36,8 +36,8 @@ func parseStat(line string) (usage, error) {
 	return usage{parent: int(got[0]), own: (got[1] + got[2]) / ticksPerSecond, children: (got[3] + got[4]) / ticksPerSecond}, nil
 }
 
-// cpuSeconds is the processor time a process has used, its children's apart.
-func cpuSeconds(pid int) (float64, error) {
+// CPUSeconds is the processor time a process has used, its children's apart.
+func CPUSeconds(pid int) (float64, error) {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
