@@ -107,6 +107,9 @@ func (c Catalog) Items(most int, seed uint64) []atlas.Item {
 		it := c.Store.items[id].item
 		out[i] = atlas.Item{ID: id, Title: it.Title, Input: space.Input{Attributes: it.Attributes,
 			Image: c.Store.outputs[output{c.EncoderName, string(it.ImageDigest)}]}}
+		if text, ok := c.Store.texts[output{c.TextEncoder, id}]; ok {
+			out[i].Input.Text, out[i].Input.TextEncoder = text.Raw, c.TextEncoder
+		}
 	}
 	return atlas.Sample(out, most, seed)
 }
