@@ -133,7 +133,7 @@ func (p *process) flag(name string) string {
 // eventually tries until try succeeds, for as long as anything of the kind may take.
 func eventually(t *testing.T, what string, try func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // for loaded machines
 	defer cancel()
 	for {
 		err := try(ctx)

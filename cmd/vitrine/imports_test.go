@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"internal/localpg":        {},
 	"internal/pgtest":         {"postgres", "localpg", "migrations"},
 	"internal/trial":          {"recsys", "vecmath", "engine", "evaluate", "ingest", "atlas", "space", "imageprep"},
-	"internal/jobs":           {"recsys", "engine", "evaluate", "trial", "space", "als", "ann"},
+	"internal/jobs":           {"recsys", "engine", "evaluate", "atlas", "trial", "space", "als", "ann"},
 	"internal/ingest":         {"recsys", "engine"},
 	"internal/export":         {"recsys", "engine"},
 	"internal/demo":           {"recsys", "ingest", "engine"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,5 +100,36 @@ func TestReembedItemsSurvivesAReplica(t *testing.T) {
 	list, err := models.ListRuns(t.Context(), &vitrinev1.ListRunsRequest{})
 	if err != nil || len(list.GetRuns()) != 2 {
 		t.Errorf("runs: %v, %v", list, err)
+	}
+}
+
+// Embedding by a schema that ruins neighbourhoods does not go live unless it is forced to.
+func TestEmbedRefusesAWorseSpace(t *testing.T) {
+	t.Parallel()
+	dir, dsn := t.TempDir(), pgtest.New(t)
+	var items strings.Builder
+	items.WriteString("item_id,maker,school,shelf\n")
+	for i := range 300 {
+		fmt.Fprintf(&items, "item-%03d,maker %d,school %d,shelf %d\n", i, i%12, i%12/3, (i*7+i/12)%20)
+	}
+	file := filepath.Join(dir, "items.csv")
+	write(t, file, items.String())
+	schema := filepath.Join(dir, "schema.yaml")
+	write(t, schema, "image: {use: embed}\nattributes:\n  - {name: maker, kind: labels, use: store}\n  - {name: school, kind: labels, use: store}\n  - {name: shelf, kind: labels, use: embed}\n")
+	base := []string{"--data-dir", dir, "--database-url", dsn}
+	if out, status := run(t, append(base, "import", "--items", file)...); status != 0 {
+		t.Fatalf("import ended with %d:\n%s", status, out)
+	}
+	out, status := run(t, append(base, "embed", "--schema", schema)...)
+	if status != 3 || !strings.Contains(out, "P@10 of") || !strings.Contains(out, "is worse") {
+		t.Errorf("embed ended with %d, want it refused with 3:\n%s", status, out)
+	}
+	out, status = run(t, append(base, "embed", "--schema", schema, "--force")...)
+	if status != 0 || !strings.Contains(out, "is live") {
+		t.Errorf("embed --force ended with %d:\n%s", status, out)
+	}
+	out, status = run(t, append(base, "embed", "--learn", "maker", "--force")...)
+	if status != 1 || !strings.Contains(out, "has no picture") && !strings.Contains(out, "items with a picture") {
+		t.Errorf("embed --learn without pictures ended with %d, want it refused:\n%s", status, out)
 	}
 }

@@ -65,7 +65,7 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	go func() {
 		defer close(jobsDone)
 		jobs.Run(jobsContext, a.log, jobs.SyncIndex(a.engine, a.store), jobs.FoldIn(a.engine),
-			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, nil, a.log))
+			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, jobs.JudgeSpace, a.log))
 	}()
 	srv.SetReady(true)
 	a.log.Info("serving", "grpc", listener.Addr().String(), "http", httpListener.Addr().String(), "version", version)

@@ -41,7 +41,7 @@ func trainCommand() *cli.Command {
 	}
 }
 
-// notLive is the exit status of a training whose model did not pass.
+// notLive is the exit status of a training or embedding whose result did not pass.
 const notLive = 3
 
 // trained is the result of a training run.

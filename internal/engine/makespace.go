@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,9 @@ type FitOrder struct {
 	Encoder string
 	// Rate is how many pictures are encoded a second at most; 0: as fast as may be.
 	Rate float64
+	// Learn is a labels attribute that the picture's block is learned from, if that makes it better;
+	// empty: the one that the live space was learned from.
+	Learn string
 	// Reason says why it is made, for the lineage.
 	Reason string
 	// Judge decides whether the space may go live; nil: it does.
@@ -54,7 +58,9 @@ type Lineage struct {
 	Items       int           `json:"items"`
 	FittedOn    int           `json:"fitted_on"`
 	CatalogSeq  int64         `json:"catalog_seq"` // changes of the catalogue it was fitted to
-	Verdict     *SpaceVerdict `json:"verdict,omitempty"`
+
+	Learned *space.LearnReport `json:"learned,omitempty"` // nil: nobody asked for it
+	Verdict *SpaceVerdict      `json:"verdict,omitempty"`
 }
 
 // FittedSpace is the outcome of FitSpace.
@@ -207,9 +213,13 @@ func (e *Engine) makeSpace(ctx context.Context, encoder Encoder, scan catalogSca
 	if err != nil {
 		return FittedSpace{}, embedder{}, fmt.Errorf("fit an embedding space: %w", err)
 	}
+	fitted, learned, err := e.learn(ctx, fitted, inputs, order)
+	if err != nil {
+		return FittedSpace{}, embedder{}, err
+	}
 	in := embedder{fitted, encoder}
 	out := FittedSpace{Live: true, Lineage: Lineage{Reason: order.Reason, Encoder: encoder.Name(), EncoderDims: encoder.Dims(), SchemaGiven: given,
-		Blocks: fitted.Layout(), Items: len(scan.rows), FittedOn: fitted.FittedOn(), CatalogSeq: scan.head.CatalogSeq}}
+		Blocks: fitted.Layout(), Items: len(scan.rows), FittedOn: fitted.FittedOn(), CatalogSeq: scan.head.CatalogSeq, Learned: learned}}
 	if scan.head.Space != nil {
 		out.Lineage.Parent = scan.head.Space.ID.String()
 	}
@@ -221,6 +231,28 @@ func (e *Engine) makeSpace(ctx context.Context, encoder Encoder, scan catalogSca
 	progress("fit embedding space", 1, 1)
 	out.ID, err = e.storeSpace(ctx, fitted, out.Lineage)
 	return out, in, err
+}
+
+// learn learns the picture's block where that was asked for, now or for the live space, and is better.
+func (e *Engine) learn(ctx context.Context, fitted *space.Space, inputs []space.Input, order FitOrder) (*space.Space, *space.LearnReport, error) {
+	label := order.Learn
+	if label == "" {
+		label = e.state.Load().space.Learned()
+	}
+	if label == "" {
+		return fitted, nil, nil
+	}
+	better, report, err := space.Learn(ctx, fitted, inputs, label, 1)
+	switch {
+	case errors.Is(err, recsys.ErrInvalid) && order.Learn == "":
+		e.log.Warn("the picture is not learned again", "attribute", label, "reason", err)
+		return fitted, nil, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("learn from an attribute: %w", err)
+	case better == nil:
+		return fitted, &report, nil
+	}
+	return better, &report, nil
 }
 
 // schemaOf is the schema to fit: the one that is asked for, else the one that the shop gave

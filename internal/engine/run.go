@@ -4,6 +4,7 @@ package engine
 type RunOrder struct {
 	Encoder string  `json:"encoder,omitempty"` // FitOrder.Encoder
 	Rate    float64 `json:"rate,omitempty"`    // FitOrder.Rate
+	Learn   string  `json:"learn,omitempty"`   // FitOrder.Learn
 	Space   int64   `json:"space,omitempty"`   // the space to activate; 0: the one that was live before
 }
 

@@ -59,11 +59,23 @@ func HashTensor(tensor []float32, mirrored bool) Hash {
 	return h
 }
 
-// Distance is the number of bits that differ, 0 to 256.
+// quiet is how many bits a picture without a quiet ground has at least.
+const quiet = 96
+
+// Distance is the number of bits that differ, 0 to 256. Of two pictures on a quiet ground, which have few
+// bits set together, it is scaled up as if they had 96: drawings on white would else all be near
+// to each other. Where neither has a bit nothing can be told, and it is 256.
 func (h Hash) Distance(o Hash) int {
-	n := 0
+	differ, either := 0, 0
 	for i := range h {
-		n += bits.OnesCount8(h[i] ^ o[i])
+		differ += bits.OnesCount8(h[i] ^ o[i])
+		either += bits.OnesCount8(h[i] | o[i])
 	}
-	return n
+	switch {
+	case either == 0:
+		return 8 * len(h)
+	case either < quiet:
+		return min(differ*quiet/either, 8*len(h))
+	}
+	return differ
 }

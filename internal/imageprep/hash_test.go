@@ -48,7 +48,25 @@ func TestHashOfAnEvenGround(t *testing.T) {
 
 func TestHashDistanceByHand(t *testing.T) {
 	t.Parallel()
-	if d := (Hash{0xff, 1}).Distance(Hash{0x0f, 3}); d != 5 {
-		t.Errorf("distance %d, want 5", d)
+	busy := Hash{}
+	for i := range 12 {
+		busy[i] = 0xff // 96 bits
+	}
+	near := busy
+	near[0], near[31] = 0x0f, 1
+	for _, c := range []struct {
+		name string
+		a, b Hash
+		want int
+	}{
+		{"busy pictures", busy, near, 5},
+		{"5 of 10 bits of quiet ones", Hash{0xff, 1}, Hash{0x0f, 3}, 48},
+		{"equal quiet ones", Hash{1}, Hash{1}, 0},
+		{"nothing in common", Hash{1}, Hash{2}, 96},
+		{"empty ones", Hash{}, Hash{}, 256},
+	} {
+		if d := c.a.Distance(c.b); d != c.want || d != c.b.Distance(c.a) {
+			t.Errorf("%s: distance %d and %d, want %d", c.name, d, c.b.Distance(c.a), c.want)
+		}
 	}
 }

@@ -107,6 +107,9 @@ func spaceMessage(s *engine.SpaceVersion) *pb.EmbeddingSpace {
 	for _, b := range s.Lineage.Blocks {
 		out.Blocks = append(out.Blocks, &pb.EmbeddingBlock{Name: b.Name, Dims: int32(b.Dims), Weight: b.Weight})
 	}
+	if l := s.Lineage.Learned; l != nil && l.Weight > 0 {
+		out.LearnedAttribute = l.Label
+	}
 	if v := s.Lineage.Verdict; v != nil {
 		out.Verdict = v.Reason
 		for _, name := range slices.Sorted(maps.Keys(v.Metrics)) {

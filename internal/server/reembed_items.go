@@ -23,7 +23,7 @@ func (m *model) ReembedItems(ctx context.Context, req *pb.ReembedItemsRequest) (
 		}
 	}
 	run, err := m.queue(ctx, pb.ModelService_ReembedItems_FullMethodName, req, recsys.RunReembed,
-		engine.RunOrder{Encoder: req.GetEncoder(), Rate: req.GetMaxPicturesPerSecond()})
+		engine.RunOrder{Encoder: req.GetEncoder(), Rate: req.GetMaxPicturesPerSecond(), Learn: req.GetLearnAttribute()})
 	if err != nil {
 		return nil, err
 	}

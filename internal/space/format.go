@@ -14,8 +14,9 @@ const (
 	formatMagic = "vtrspace"
 	// A space that has nothing to do with texts is written in the first version, so that an
 	// earlier release reads it too.
-	formatPlain = 1
-	formatText  = 2
+	formatPlain   = 1
+	formatText    = 2
+	formatLearned = 3
 )
 
 // The coders as FORMAT.md numbers them.
@@ -26,6 +27,7 @@ const (
 	coderNumber
 	coderLabels
 	coderText
+	coderLearned
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -33,10 +35,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // MarshalBinary writes the space as FORMAT.md says; Unmarshal reads it back. Equal spaces give
 // equal bytes. The error is always nil.
 func (s *Space) MarshalBinary() ([]byte, error) {
-	w := writer{version: formatPlain}
-	if s.textual() {
-		w.version = formatText
-	}
+	w := writer{version: s.version()}
 	w.b = append([]byte(formatMagic), w.version, 0, 0, 0)
 	w.bool(s.bootstrap)
 	w.count(s.fittedOn)
@@ -46,6 +45,17 @@ func (s *Space) MarshalBinary() ([]byte, error) {
 		w.block(b)
 	}
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli)), nil
+}
+
+// version is the first that can say what the space says.
+func (s *Space) version() byte {
+	switch {
+	case s.Learned() != "":
+		return formatLearned
+	case s.textual():
+		return formatText
+	}
+	return formatPlain
 }
 
 // textual reports whether schema or blocks say anything of texts.
@@ -78,7 +88,7 @@ func (w *writer) schema(s Schema) {
 	w.text(string(s.Image.Use))
 	w.real(s.Image.Weight)
 	w.text(s.Image.Reason)
-	if w.version == formatText {
+	if w.version >= formatText {
 		w.text(string(s.Text.Use))
 		w.real(s.Text.Weight)
 		w.text(s.Text.Reason)
@@ -108,6 +118,15 @@ func (w *writer) block(b block) {
 		head(coderText)
 		w.text(c.encoder)
 		w.image(&c.image)
+	case *learned:
+		head(coderLearned)
+		w.image(&c.image)
+		w.reals(c.centre)
+		w.text(c.label)
+		w.real(c.weight)
+		w.count(c.outputs)
+		w.reals(c.head)
+		w.reals(c.offset)
 	case *oneHot:
 		head(coderOneHot)
 		w.count(len(c.values))
@@ -149,13 +168,13 @@ func Unmarshal(b []byte) (*Space, error) {
 		return nil, fmt.Errorf("embedding space: checksum does not match: %w", recsys.ErrCorrupt)
 	}
 	version := binary.LittleEndian.Uint32(b[len(formatMagic):])
-	if version != formatPlain && version != formatText {
-		return nil, fmt.Errorf("embedding space: version %d, want %d or %d: %w", version, formatPlain, formatText, recsys.ErrIncompatible)
+	if version < formatPlain || version > formatLearned {
+		return nil, fmt.Errorf("embedding space: version %d, want %d to %d: %w", version, formatPlain, formatLearned, recsys.ErrIncompatible)
 	}
-	r := reader{b: body[head:], textual: version == formatText}
+	r := reader{b: body[head:], textual: version >= formatText}
 	s := r.space()
-	if r.err == nil && s.textual() != r.textual {
-		r.fail("version %d does not fit what it says of texts", version)
+	if r.err == nil && uint32(s.version()) != version {
+		r.fail("version %d does not fit what it says of texts and of what was learned", version)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes too many", len(r.b))

@@ -172,6 +172,8 @@ func (r *reader) block() block {
 		b.coder = r.image()
 	case coderText:
 		b.coder = r.encodedText()
+	case coderLearned:
+		b.coder = r.learned()
 	case coderOneHot:
 		b.coder = r.oneHot(b.name)
 	case coderHash:
@@ -207,6 +209,22 @@ func (r *reader) encodedText() *text {
 		r.fail("text encoder of %d bytes", n)
 	}
 	c.image = *r.image()
+	return c
+}
+
+func (r *reader) learned() *learned {
+	c := &learned{image: *r.image()}
+	c.centre = r.reals(c.kept)
+	c.label = r.text()
+	if n := len(c.label); n < 1 || n > maxNameBytes {
+		r.fail("learned from an attribute of %d bytes", n)
+	}
+	if c.weight = r.real(); !(c.weight > 0 && c.weight < 1) {
+		r.fail("learned share %v, want above 0 and below 1", c.weight)
+	}
+	c.outputs = r.within(1, mostLearned)
+	c.head = r.reals(c.outputs * c.kept)
+	c.offset = r.reals(c.outputs)
 	return c
 }
 

@@ -54,12 +54,28 @@ func oneWithTexts(t testing.TB) (*Space, Input) {
 		Attributes: []AttributeRule{{Name: "artist", Kind: recsys.KindLabels}}}, cfg), inputs[7]
 }
 
+// oneLearned is a small space whose picture block was learned.
+func oneLearned(t testing.TB) *Space {
+	t.Helper()
+	inputs, _ := planted(300)
+	cfg := DefaultConfig()
+	cfg.ImageDims, cfg.MinPictures = 8, 100
+	plain := mustFit(t, inputs, plantedSchema(), cfg)
+	l := newLearner(plain.picture(), inputs, "artist", 1)
+	coder, err := l.fit(l.rows, .1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	coder.weight = .3
+	return plain.withPicture(coder)
+}
+
 func TestMarshalRoundTrip(t *testing.T) {
 	t.Parallel()
 	fitted, item := oneOfEach(t)
 	texts, titled := oneWithTexts(t)
 	item.Text, item.TextEncoder = titled.Text, titled.TextEncoder
-	for name, s := range map[string]*Space{"fitted": fitted, "texts": texts, "bootstrap": Bootstrap(4)} {
+	for name, s := range map[string]*Space{"fitted": fitted, "texts": texts, "learned": oneLearned(t), "bootstrap": Bootstrap(4)} {
 		b, err := s.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
@@ -136,6 +152,7 @@ func TestUnmarshalRefusesEveryFault(t *testing.T) {
 	texts, _ := oneWithTexts(t)
 	checkRefusals(t, plain)
 	checkRefusals(t, texts)
+	checkRefusals(t, oneLearned(t))
 }
 
 func checkRefusals(t *testing.T, s *Space) {
@@ -174,6 +191,8 @@ func TestUnmarshalBelievesNoNumber(t *testing.T) {
 	checkNumbersDoubted(t, s, item)
 	s, item = oneWithTexts(t)
 	checkNumbersDoubted(t, s, item)
+	inputs, _ := planted(1)
+	checkNumbersDoubted(t, oneLearned(t), inputs[0])
 }
 
 func checkNumbersDoubted(t *testing.T, s *Space, item Input) {
@@ -210,7 +229,7 @@ func checkUnmarshal(t testing.TB, b []byte, item Input) {
 func FuzzUnmarshal(f *testing.F) {
 	s, item := oneOfEach(f)
 	texts, _ := oneWithTexts(f)
-	for _, seed := range []*Space{s, texts, Bootstrap(4), Bootstrap(0)} {
+	for _, seed := range []*Space{s, texts, oneLearned(f), Bootstrap(4), Bootstrap(0)} {
 		b, _ := seed.MarshalBinary()
 		f.Add(b[:len(b)-4])
 	}

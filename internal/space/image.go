@@ -45,6 +45,16 @@ func (c *image) encode(x, out []float32) bool {
 	return true
 }
 
+// check reports what Embed would pass over in an input.
+func (c *image) check(in *Input, fault faultFunc) {
+	if in.Image == nil {
+		return
+	}
+	if found := outputFault(in.Image, c.raw); found != "" {
+		fault(imageBlock, "%s", found)
+	}
+}
+
 func scaled(x []float32, by float64) []float32 {
 	out := make([]float32, len(x))
 	for i := range x {

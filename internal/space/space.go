@@ -175,9 +175,9 @@ func (s *Space) Check(in Input) error {
 	for _, b := range s.blocks {
 		switch c := b.coder.(type) {
 		case *image:
-			if fault := outputFault(in.Image, c.raw); in.Image != nil && fault != "" {
-				f.add(imageBlock, "%s", fault)
-			}
+			c.check(&in, f.add)
+		case *learned:
+			c.check(&in, f.add)
 		case *text:
 			if fault := c.fault(&in); fault != "" {
 				f.add(textBlock, "%s", fault)

@@ -480,9 +480,11 @@ type EmbeddingSpace struct {
 	// When it was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last went live.
-	ActivateTime  *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=activate_time,json=activateTime,proto3" json:"activate_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ActivateTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=activate_time,json=activateTime,proto3" json:"activate_time,omitempty"`
+	// The attribute that its picture's part was learned from; empty: it was not, or that was no better.
+	LearnedAttribute string `protobuf:"bytes,17,opt,name=learned_attribute,json=learnedAttribute,proto3" json:"learned_attribute,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *EmbeddingSpace) Reset() {
@@ -625,6 +627,13 @@ func (x *EmbeddingSpace) GetActivateTime() *timestamppb.Timestamp {
 		return x.ActivateTime
 	}
 	return nil
+}
+
+func (x *EmbeddingSpace) GetLearnedAttribute() string {
+	if x != nil {
+		return x.LearnedAttribute
+	}
+	return ""
 }
 
 // EmbeddingBlock is the share of an embedding that one thing makes up.
@@ -1194,9 +1203,12 @@ type ReembedItemsRequest struct {
 	// How many pictures are encoded a second at most, by each replica; 0: as fast as may be.
 	MaxPicturesPerSecond float64 `protobuf:"fixed64,2,opt,name=max_pictures_per_second,json=maxPicturesPerSecond,proto3" json:"max_pictures_per_second,omitempty"`
 	// A UUID that names this request, as in RegisterItemRequest.
-	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// An attribute with labels that the picture's part of the embedding is learned from, if that makes neighbours better on items it did not
+	// learn from; empty: the one that the live space was learned from.
+	LearnAttribute string `protobuf:"bytes,4,opt,name=learn_attribute,json=learnAttribute,proto3" json:"learn_attribute,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReembedItemsRequest) Reset() {
@@ -1246,6 +1258,13 @@ func (x *ReembedItemsRequest) GetMaxPicturesPerSecond() float64 {
 func (x *ReembedItemsRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ReembedItemsRequest) GetLearnAttribute() string {
+	if x != nil {
+		return x.LearnAttribute
 	}
 	return ""
 }
@@ -1889,7 +1908,7 @@ const file_vitrine_v1_model_proto_rawDesc = "" +
 	"\aEncoder\x12\x18\n" +
 	"\aencoder\x18\x01 \x01(\tR\aencoder\x12\x12\n" +
 	"\x04dims\x18\x02 \x01(\x05R\x04dims\x12\x12\n" +
-	"\x04live\x18\x03 \x01(\bR\x04live\"\xb6\x04\n" +
+	"\x04live\x18\x03 \x01(\bR\x04live\"\xe3\x04\n" +
 	"\x0eEmbeddingSpace\x12'\n" +
 	"\x0fembedding_space\x18\x01 \x01(\tR\x0eembeddingSpace\x12\x18\n" +
 	"\aencoder\x18\x02 \x01(\tR\aencoder\x12\x12\n" +
@@ -1909,7 +1928,8 @@ const file_vitrine_v1_model_proto_rawDesc = "" +
 	"\averdict\x18\x0e \x01(\tR\averdict\x12;\n" +
 	"\vcreate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12?\n" +
-	"\ractivate_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\factivateTime\"P\n" +
+	"\ractivate_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\factivateTime\x12+\n" +
+	"\x11learned_attribute\x18\x11 \x01(\tR\x10learnedAttribute\"P\n" +
 	"\x0eEmbeddingBlock\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04dims\x18\x02 \x01(\x05R\x04dims\x12\x16\n" +
@@ -1945,12 +1965,13 @@ const file_vitrine_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"=\n" +
 	"\x18TrainFactorModelResponse\x12!\n" +
-	"\x03run\x18\x01 \x01(\v2\x0f.vitrine.v1.RunR\x03run\"\xc8\x01\n" +
+	"\x03run\x18\x01 \x01(\v2\x0f.vitrine.v1.RunR\x03run\"\x86\x02\n" +
 	"\x13ReembedItemsRequest\x123\n" +
 	"\aencoder\x18\x01 \x01(\tB\x19\xbaH\x16r\x14(\x80\x022\x0f^[^\\p{Cc}/\\\\]*$R\aencoder\x12P\n" +
 	"\x17max_pictures_per_second\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00R\x14maxPicturesPerSecond\x12*\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"9\n" +
+	"request_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\x12<\n" +
+	"\x0flearn_attribute\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e(\x80\x012\t^\\P{Cc}*$R\x0elearnAttribute\"9\n" +
 	"\x14ReembedItemsResponse\x12!\n" +
 	"\x03run\x18\x01 \x01(\v2\x0f.vitrine.v1.RunR\x03run\"\x98\x01\n" +
 	"\x1dActivateEmbeddingSpaceRequest\x12K\n" +
