@@ -25,6 +25,7 @@ type app struct {
 	encoders *encoders
 	texts    *onnx.TextEncoder // nil: texts are not embedded
 	engine   *engine.Engine
+	stages   stageMeter
 }
 
 // database is a reachable, migrated PostgreSQL.
@@ -62,7 +63,7 @@ func (db database) stop() error {
 
 // openApp brings everything up to a loaded engine. Close the app when done.
 func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err error) {
-	a := new(app)
+	a := &app{stages: newStageMeter()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -90,7 +91,8 @@ func openApp(ctx context.Context, cmd *cli.Command, dataDir string) (_ *app, err
 	if a.texts, err = openTextEncoder(ctx, cmd); err != nil {
 		return nil, err
 	}
-	deps := withTexts(engine.Deps{Store: a.store, Encoder: encoder, Encoders: a.encoders, Log: a.log, Now: time.Now}, a.texts)
+	a.config.IndexFile = filepath.Join(dataDir, "index.snapshot")
+	deps := withTexts(engine.Deps{Store: a.store, Encoder: encoder, Encoders: a.encoders, Log: a.log, Now: time.Now, Meter: a.stages}, a.texts)
 	if a.engine, err = engine.New(a.config, deps); err != nil {
 		return nil, err
 	}

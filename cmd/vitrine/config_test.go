@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/seed-473295a7/vitrine/internal/ann"
 	"github.com/seed-473295a7/vitrine/internal/engine"
 )
 
@@ -17,7 +19,7 @@ import (
 func TestDocumentedSettingsAreTheDefaults(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join("..", "..", "docs", "vitrine.yaml")
-	empty := engine.Config{DecodeWorkers: 1, HistoryLimit: 1, HistoryCache: 1, FilterCache: 1, FitSample: 1}
+	empty := engine.Config{DecodeWorkers: 1, HistoryLimit: 1, HistoryCache: 1, FilterCache: 1, FitSample: 1, Index: engine.DefaultConfig().Index}
 	got, err := readSettings(file, empty)
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +28,8 @@ func TestDocumentedSettingsAreTheDefaults(t *testing.T) {
 		t.Errorf("docs/vitrine.yaml (-defaults +file):\n%s", diff)
 	}
 }
+
+var unexported = cmpopts.IgnoreUnexported(ann.Config{})
 
 func TestReadSettings(t *testing.T) {
 	t.Parallel()
@@ -40,11 +44,11 @@ func TestReadSettings(t *testing.T) {
 	want := engine.DefaultConfig()
 	want.Recipe.Events.Weights.View, want.Recipe.Events.Expire, want.Retrain.Every = .1, 365*24*time.Hour, 24*time.Hour
 	want.Placements["home"] = engine.Placement{ColdShare: .1, ContextWeight: .5}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+	if diff := cmp.Diff(want, got, unexported); diff != "" || err != nil {
 		t.Errorf("a file that changes some (-want +got):\n%s%v", diff, err)
 	}
 	for _, text := range []string{"", "# nothing\n", "events:\n"} {
-		if got, err := read(text); err != nil || !cmp.Equal(engine.DefaultConfig(), got) {
+		if got, err := read(text); err != nil || !cmp.Equal(engine.DefaultConfig(), got, unexported) {
 			t.Errorf("%q changes something: %v", text, err)
 		}
 	}

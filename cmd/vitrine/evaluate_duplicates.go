@@ -115,6 +115,9 @@ func picturesIn(cmd *cli.Command, folder string) ([]trial.NamedPicture, error) {
 
 var pictureSuffixes = []string{".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
 
+// withoutVectors tells Store.Load that no vector is wanted.
+func withoutVectors(head engine.Head) int64 { return head.CatalogSeq }
+
 func duplicatesOfDatabase(ctx context.Context, cmd *cli.Command, options trial.DuplicateOptions) (_ *trial.DuplicateReport, err error) {
 	a, err := openApp(ctx, cmd, cmd.String("data-dir"))
 	if err != nil {
@@ -122,7 +125,7 @@ func duplicatesOfDatabase(ctx context.Context, cmd *cli.Command, options trial.D
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	var ids []string
-	if _, err := a.store.Load(ctx, 0, func(row engine.ItemRow) error {
+	if _, err := a.store.Load(ctx, 0, withoutVectors, func(row engine.ItemRow) error {
 		if len(row.Item.ImageDigest) > 0 {
 			ids = append(ids, row.Item.ItemID)
 		}

@@ -42,7 +42,8 @@ func command() *cli.Command {
 		Usage: "self-hosted recommendations for shops and galleries, over gRPC",
 		Flags: commonFlags(),
 		Commands: []*cli.Command{
-			serveCommand(), demoCommand(), importCommand(), trainCommand(), embedCommand(), evaluateCommand(), modelCommand(), exportCommand(), configCommand(),
+			serveCommand(), demoCommand(), importCommand(), trainCommand(), embedCommand(), evaluateCommand(), modelCommand(),
+			indexCommand(), exportCommand(), configCommand(),
 			migrateCommand(), healthCommand(), versionCommand(),
 		},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // main prints and exits

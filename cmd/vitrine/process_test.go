@@ -61,7 +61,7 @@ func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, out: new(output), served: make(chan served, 1), exited: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0], append([]string{"--log-format", "json"}, args...)...)
-	p.cmd.Env = append(os.Environ(), "VITRINE_TEST_BE_COMMAND=1", "DATABASE_URL=")
+	p.cmd.Env = append(os.Environ(), "VITRINE_TEST_BE_COMMAND=1", "DATABASE_URL=", "VITRINE_DATA_DIR="+t.TempDir())
 	p.cmd.Stdout = p.out
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -21,6 +21,8 @@ func serveFlags() []cli.Flag {
 		&cli.StringFlag{Name: "listen", Sources: env("VITRINE_LISTEN"), Value: "127.0.0.1:7700", Usage: "address of the gRPC port"},
 		&cli.StringFlag{Name: "http-listen", Sources: env("VITRINE_HTTP_LISTEN"), Value: "127.0.0.1:7701", Usage: "address of the HTTP port: /metrics, /healthz, /readyz"},
 		&cli.DurationFlag{Name: "train-period", Sources: env("VITRINE_TRAIN_PERIOD"), Value: time.Minute, Usage: "how often to look whether training is due"},
+		&cli.DurationFlag{Name: "index-save-period", Sources: env("VITRINE_INDEX_SAVE_PERIOD"), Value: time.Hour, Usage: "how often the index is saved in the data directory, besides after a rebuild and at the end"},
+		&cli.BoolFlag{Name: "pprof", Sources: env("VITRINE_PPROF"), Usage: "serve profiles at /debug/pprof/ of the HTTP port, to whoever reaches it"},
 		&cli.DurationFlag{Name: "drain-timeout", Sources: env("VITRINE_DRAIN_TIMEOUT"), Value: 20 * time.Second, Usage: "how long requests under way may take when stopping"},
 	}
 }
@@ -37,7 +39,7 @@ func serveCommand() *cli.Command {
 }
 
 // serve answers on both ports and runs the jobs until ctx ends, then stops in order: not
-// serving, drain, jobs; the caller closes the app. ready is called once both ports listen.
+// serving, drain, jobs, saving the index; the caller closes the app. ready is called once both ports listen.
 func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	listener, err := net.Listen("tcp", cmd.String("listen"))
 	if err != nil {
@@ -50,7 +52,10 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(engineMetrics(a.engine)...)
-	srv, err := server.New(server.DefaultConfig(), server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store,
+	registry.MustRegister(a.stages.seconds)
+	config := server.DefaultConfig()
+	config.Profiling = cmd.Bool("pprof")
+	srv, err := server.New(config, server.Deps{Engine: a.engine, Catalog: a.store, Models: a.engine, Runs: a.store,
 		Features: engine.NewFeatures(a.engine, a.store), Registry: registry, Log: a.log, Clock: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close(), httpListener.Close())
@@ -65,7 +70,8 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	go func() {
 		defer close(jobsDone)
 		jobs.Run(jobsContext, a.log, jobs.SyncIndex(a.engine, a.store), jobs.FoldIn(a.engine),
-			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, jobs.JudgeSpace, a.log))
+			jobs.Train(a.trainer(), a.log, cmd.Duration("train-period")), jobs.Runs(a.trainer(), a.store, jobs.JudgeSpace, a.log),
+			jobs.KeepIndex(a.engine, cmd.Duration("index-save-period")), jobs.MeasureRecall(a.engine))
 	}()
 	srv.SetReady(true)
 	a.log.Info("serving", "grpc", listener.Addr().String(), "http", httpListener.Addr().String(), "version", version)
@@ -82,22 +88,5 @@ func serve(ctx context.Context, cmd *cli.Command, a *app, ready func()) error {
 	srv.Shutdown(drain)
 	stopJobs()
 	<-jobsDone
-	return errors.Join(err, web.Shutdown(drain))
-}
-
-// engineMetrics tells what the live State holds.
-func engineMetrics(e *engine.Engine) []prometheus.Collector {
-	gauge := func(name, help string, value func(engine.Stats) int) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
-	}
-	counter := func(name, help string, value func(engine.Stats) int64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(e.Stats())) })
-	}
-	return []prometheus.Collector{
-		counter("vitrine_unseen_values_total", "Labels of written items that the embedding space has no place for.", func(s engine.Stats) int64 { return s.UnseenValues }),
-		counter("vitrine_wrong_attributes_total", "Attributes of written items that are of another kind than in the embedding space.", func(s engine.Stats) int64 { return s.WrongAttributes }),
-		gauge("vitrine_items", "Registered items in memory.", func(s engine.Stats) int { return s.Items }),
-		gauge("vitrine_index_vectors", "Items with an embedding in the index.", func(s engine.Stats) int { return s.Vectors }),
-		gauge("vitrine_fold_in_pending", "Items whose factors wait to be folded in.", func(s engine.Stats) int { return s.Pending }),
-	}
+	return errors.Join(err, web.Shutdown(drain), a.engine.SaveIndex())
 }

@@ -19,6 +19,7 @@ func env(names ...string) cli.ValueSourceChain { return cli.EnvVars(names...) }
 
 // commonFlags are understood by every command, before or after its name.
 func commonFlags() []cli.Flag {
+	index := engine.DefaultConfig().Index
 	return []cli.Flag{
 		&cli.StringFlag{Name: "database-url", Sources: env("DATABASE_URL", "VITRINE_DATABASE_URL"),
 			Usage: "PostgreSQL to use; without it a private one is started in the data directory"},
@@ -36,8 +37,18 @@ func commonFlags() []cli.Flag {
 				"which make minilm fetches; without it texts are not embedded"},
 		&cli.IntFlag{Name: "encoder-threads", Sources: env("VITRINE_ENCODER_THREADS"), Value: 1,
 			Usage: "threads inside one run of the encoder, 1 to 64"},
-		&cli.StringFlag{Name: "index-engine", Sources: env("VITRINE_INDEX_ENGINE"), Value: "exact",
-			Usage: "nearest-neighbour engine: exact or coder"},
+		&cli.StringFlag{Name: "index-engine", Sources: env("VITRINE_INDEX_ENGINE"), Value: index.Engine,
+			Usage: "nearest-neighbour engine: exact, hnsw, auto (hnsw from 20,000 items, exact below) or coder"},
+		&cli.IntFlag{Name: "index-m", Sources: env("VITRINE_INDEX_M"), Value: index.M,
+			Usage: "links of an item in the hnsw graph, 2 to 64"},
+		&cli.IntFlag{Name: "index-ef-construction", Sources: env("VITRINE_INDEX_EF_CONSTRUCTION"), Value: index.EfConstruction,
+			Usage: "how wide the search for those links is, up to 4096"},
+		&cli.FloatFlag{Name: "index-recall", Sources: env("VITRINE_INDEX_RECALL"), Value: index.TargetRecall,
+			Usage: "recall that searches of the graph are made as wide as it takes for, above 0 and below 1"},
+		&cli.IntFlag{Name: "index-ef", Sources: env("VITRINE_INDEX_EF"), Value: index.Ef,
+			Usage: "how wide searches of the graph are, up to 4096; 0: as --index-recall takes"},
+		&cli.FloatFlag{Name: "recall-sample", Sources: env("VITRINE_RECALL_SAMPLE"), Value: engine.DefaultConfig().RecallSample,
+			Usage: "share of index searches whose recall a server measures, 0 to 1; it takes a hundredth of one processor at most"},
 		&cli.StringSliceFlag{Name: "placement", Sources: env("VITRINE_PLACEMENT"),
 			Usage: "dials of a placement, NAME:gain=1.5,cold_share=.1,context_weight=.3; NAME empty for the default; may be repeated"},
 		&cli.StringFlag{Name: "log-level", Sources: env("VITRINE_LOG_LEVEL"), Value: "info", Usage: "debug, info, warn or error"},
@@ -86,7 +97,9 @@ func engineConfig(cmd *cli.Command) (engine.Config, error) {
 			return config, err
 		}
 	}
-	config.IndexEngine = cmd.String("index-engine")
+	index := &config.Index
+	index.Engine, index.M, index.EfConstruction = cmd.String("index-engine"), cmd.Int("index-m"), cmd.Int("index-ef-construction")
+	index.TargetRecall, index.Ef, config.RecallSample = cmd.Float("index-recall"), cmd.Int("index-ef"), cmd.Float("recall-sample")
 	for _, text := range cmd.StringSlice("placement") {
 		name, dials, err := parsePlacement(text, config.Placements[""])
 		if err != nil {

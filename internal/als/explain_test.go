@@ -43,10 +43,11 @@ func TestExplainUserSharesSumToScore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	explain, err := model.ExplainUser(history)
+	explain, done, err := model.ExplainUser(history)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer done()
 	for row := range items {
 		served := model.ItemFactor(row)
 		sum := 0.0

@@ -82,7 +82,7 @@ func BenchmarkApply(b *testing.B) {
 		b.ReportAllocs()
 		b.ResetTimer()
 		for range b.N {
-			if _, err := newExact(64).Apply(changes); err != nil {
+			if _, err := newExact(64, coded(64)).Apply(changes); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -92,7 +92,7 @@ func BenchmarkApply(b *testing.B) {
 func large(b *testing.B, n, dims int) Index {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(64, 1))
-	ix, err := newExact(dims).Apply(additions(n, func() []float32 { return unit(rng, dims) }))
+	ix, err := newExact(dims, coded(dims)).Apply(additions(n, func() []float32 { return unit(rng, dims) }))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,15 +19,21 @@ const (
 // order, and never change afterwards: versions that differ only by what was appended
 // share one block, each reading the rows it knows of.
 type block struct {
-	rows  []float32
+	rows  rows     // as long as there is room for
 	items []uint32 // len(items) is the room, in rows
 	used  atomic.Int64
 }
 
 // newBlock returns a block that holds the rows given and has room for more.
-func newBlock(room, dims int, rows []float32, items []uint32) *block {
-	b := &block{rows: make([]float32, room*dims), items: make([]uint32, room)}
-	copy(b.rows, rows)
+func newBlock(room int, r rows, items []uint32) *block {
+	b := &block{items: make([]uint32, room)}
+	b.rows.dims, b.rows.floats = r.dims, make([]float32, room*r.dims)
+	copy(b.rows.floats, r.floats)
+	if coded := r.codes != nil; coded {
+		b.rows.codes, b.rows.scale = make([]uint8, room*vecmath.CodeLen(r.dims)), make([]float32, room)
+		copy(b.rows.codes, r.codes)
+		copy(b.rows.scale, r.scale)
+	}
 	copy(b.items, items)
 	b.used.Store(int64(len(items)))
 	return b
@@ -42,10 +48,10 @@ func (b *block) claim(n int) bool {
 
 // chunk is what one version sees of a block, and which of its rows are dead there.
 type chunk struct {
+	rows  // dead ones included, so that one kernel call scores all
 	owner *token
 	block *block
-	rows  []float32 // row after row; dead ones included, so that one kernel call scores all
-	items []uint32  // the item of each row
+	items []uint32 // the item of each row
 	dead  [chunkRows / 64]uint64
 	live  int
 }
@@ -70,28 +76,34 @@ func (c *chunk) append(item uint32, vector []float32) (row int) {
 		if row == room {
 			room = min(2*room, chunkRows)
 		}
-		c.block = newBlock(room, len(vector), c.rows, c.items)
+		c.block = newBlock(room, c.rows, c.items)
 		c.block.used.Add(1)
 	}
-	end := (row + 1) * len(vector)
-	c.rows, c.items = c.block.rows[:end], c.block.items[:row+1]
-	copy(c.rows[row*len(vector):], vector)
+	seen := c.block.rows.part(0, row+1)
+	c.floats, c.codes, c.scale = seen.floats, seen.codes, seen.scale
+	c.items = c.block.items[:row+1]
+	copy(c.row(row), vector)
+	if c.codes != nil {
+		c.encode(row)
+	}
 	c.items[row] = item
 	c.live++
 	return row
 }
 
-// offer pushes every live and allowed row that may still enter the top.
+// scan offers every live and allowed row that may still be among the best.
 //
-// The cheap tests come first: few scores reach the threshold once the top is full, so
-// allowed is called for little more than k·log(n/k) items.
-func (c *chunk) offer(top *vecmath.TopK, scores []float32, allowed func(uint32) bool) {
-	threshold := top.Threshold()
-	for row, score := range scores {
-		if score < threshold || c.isDead(row) || allowed != nil && !allowed(c.items[row]) {
+// The cheap tests come first: few scores reach the floor once as many rows are kept as are
+// wanted, so allowed is called for little more than k·log(n/k) items.
+func (c *chunk) scan(s *sieve, allowed func(uint32) bool) {
+	m := s.measure(&c.rows)
+	floor := s.floor()
+	for row, score := range m.scores {
+		radius := m.radius(row)
+		if score+radius < floor || c.isDead(row) || allowed != nil && !allowed(c.items[row]) {
 			continue
 		}
-		top.Push(c.items[row], score)
-		threshold = top.Threshold()
+		s.keep(candidate{c.items[row], c.row(row)}, score, radius)
+		floor = s.floor()
 	}
 }

@@ -26,12 +26,12 @@ func defaultTuning() tuning { return tuning{fetch: 400, floor: 256} }
 type coder struct {
 	*exact
 	tuning tuning
-	graph  *graph
+	graph  *coderGraph
 	debt   int // changes since the graph broke
 }
 
 func newCoder(dims int, t tuning) *coder {
-	return &coder{exact: newExact(dims), tuning: t, graph: newGraph()}
+	return &coder{exact: newExact(dims, coded(dims)), tuning: t, graph: newCoderGraph()}
 }
 
 // Apply is Index.Apply. An added or replaced vector costs an insertion into the graph;
@@ -75,17 +75,8 @@ func (x *coder) insert(old *coder, changes []Change) {
 
 // rebuild gives this version a graph of its own with its own items only.
 func (x *coder) rebuild() {
-	x.graph, x.debt = newGraph(), 0
-	for _, c := range x.chunks {
-		if c == nil {
-			continue
-		}
-		for row, item := range c.items {
-			if !c.isDead(row) {
-				x.graph.insert(item, c.rows[row*x.dims:(row+1)*x.dims])
-			}
-		}
-	}
+	x.graph, x.debt = newCoderGraph(), 0
+	x.each(x.graph.insert)
 }
 
 // Search is Index.Search. It scans exactly when that is no dearer than asking the
@@ -100,7 +91,7 @@ func (x *coder) Search(query []float32, k int, allowed func(item uint32) bool) (
 			return hits, nil
 		}
 	}
-	return x.scan(query, k, allowed), nil
+	return x.search(query, norm, k, allowed), nil
 }
 
 // searchGraph ranks what the graph suggests by this version's vectors; false if that

@@ -14,12 +14,12 @@ func coderOf(v version) *coder { return v.Index.(*coder) }
 func withCoder(t *testing.T, n, dims int) (version, func() []float32) {
 	t.Helper()
 	source := clustered(rand.New(rand.NewPCG(41, 1)), dims)
-	e := engine{"coder", false, func(dims int) Index { return newCoder(dims, tuning{fetch: 40, floor: 20}) }}
+	e := engine{name: "coder", open: func(dims int) Index { return newCoder(dims, tuning{fetch: 40, floor: 20}) }}
 	return newVersion(e, dims).apply(t, additions(n, source)...), source
 }
 
 // countDistances counts the graph's distance computations from now on.
-func countDistances(g *graph) *atomic.Int64 {
+func countDistances(g *coderGraph) *atomic.Int64 {
 	var calls atomic.Int64
 	plain := g.lib.Distance
 	g.lib.Distance = func(a, b []float32) float32 {

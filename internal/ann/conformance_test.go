@@ -32,8 +32,16 @@ func TestEmptyIndex(t *testing.T) {
 // TestRandomChanges walks through many versions with batches of additions,
 // replacements, repetitions and removals, so that chunks fill, thin out and dissolve.
 func TestRandomChanges(t *testing.T) {
+	t.Run("short", func(t *testing.T) { randomChanges(t, 5) })
+	t.Run("coded", func(t *testing.T) { randomChanges(t, minCoded) })
+}
+
+func randomChanges(t *testing.T, dims int) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		const dims, rounds = 5, 130
+		rounds := 130
+		if dims > 10 || e.slow {
+			rounds = 60
+		}
 		rng := rand.New(rand.NewPCG(11, 1))
 		v := newVersion(e, dims)
 		for round := range rounds {
@@ -65,8 +73,13 @@ func TestRandomChanges(t *testing.T) {
 }
 
 func TestSearchSizesAndFilters(t *testing.T) {
+	t.Run("short", func(t *testing.T) { searchSizesAndFilters(t, 16) })
+	t.Run("coded", func(t *testing.T) { searchSizesAndFilters(t, 64) })
+}
+
+func searchSizesAndFilters(t *testing.T, dims int) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		const n, dims = 1500, 16
+		const n = 1500
 		rng := rand.New(rand.NewPCG(12, 1))
 		v := newVersion(e, dims).apply(t, additions(n, func() []float32 { return unit(rng, dims) })...)
 		rare := func(item uint32) bool { return item%251 == 7 }
@@ -154,6 +167,9 @@ func TestReplaceOverAndOver(t *testing.T) {
 
 // storedRows counts rows, dead ones included.
 func storedRows(ix Index) (rows int) {
+	if x := hnswOf(ix); x != nil {
+		rows = len(x.base.items)
+	}
 	for _, c := range storage(ix).chunks {
 		if c != nil {
 			rows += len(c.items)
@@ -295,7 +311,7 @@ func TestNewRefuses(t *testing.T) {
 		dims   int
 		field  string
 	}{
-		{"", 4, "engine"}, {"hnsw", 4, "engine"}, {"EXACT", 4, "engine"},
+		{"", 4, "engine"}, {"HNSW", 4, "engine"}, {"EXACT", 4, "engine"},
 		{Exact, 0, "dims"}, {Coder, -1, "dims"}, {Exact, maxDims + 1, "dims"}, {"", 0, "dims"},
 	} {
 		ix, err := New(c.engine, c.dims)

@@ -15,8 +15,13 @@ func (x *exact) apply(changes []Change) (*exact, error) {
 	if err := checkChanges(x.dims, changes); err != nil {
 		return nil, err
 	}
+	return x.applyChecked(changes), nil
+}
+
+// applyChecked is apply for changes that are known to be right.
+func (x *exact) applyChecked(changes []Change) *exact {
 	if len(changes) == 0 {
-		return x, nil
+		return x
 	}
 	next := *x
 	next.chunks = slices.Clone(x.chunks)
@@ -26,9 +31,9 @@ func (x *exact) apply(changes []Change) (*exact, error) {
 	}
 	e.dissolve()
 	if next.live == 0 {
-		return newExact(x.dims), nil
+		return x.empty()
 	}
-	return &next, nil
+	return &next
 }
 
 func (e *edit) change(c Change) {
@@ -74,7 +79,7 @@ func (e *edit) kill(item uint32) {
 func (e *edit) put(item uint32, vector []float32) {
 	if e.tail < 0 || e.chunks[e.tail].full() {
 		e.tail = e.place()
-		e.chunks[e.tail] = &chunk{owner: e.token}
+		e.chunks[e.tail] = &chunk{rows: newRows(e.dims, e.coded), owner: e.token}
 	}
 	c := e.own(e.tail)
 	row := c.append(item, vector)
@@ -111,7 +116,7 @@ func (e *edit) dissolve() {
 		}
 		for row, item := range c.items {
 			if !c.isDead(row) {
-				e.put(item, c.rows[row*e.dims:(row+1)*e.dims])
+				e.put(item, c.row(row))
 			}
 		}
 	}

@@ -1,89 +1,68 @@
 package ann
 
-import (
-	"math/rand"
-	"sync"
+// noLink ends a list of links that is shorter than its room.
+const noLink = ^uint32(0)
 
-	"github.com/coder/hnsw"
+// maxNodes leaves a bit of a node's number free for the mark of a key, and noLink.
+const maxNodes = 1<<31 - 1
 
-	"github.com/seed-473295a7/vitrine/internal/vecmath"
-)
-
-// graph guards one graph of the library. It is shared by all versions of a coder
-// since the last rebuild and only ever grows: it holds nodes of items and vectors
-// that some version no longer has or does not have yet, so what it finds is a list of
-// suggestions, for the version to check against its own vectors.
+// graph is a hierarchical navigable small world over rows, immutable once built.
 //
-// Readers exclude the writer for the time of one insertion, never for a batch.
+// Nodes are the rows' numbers, and those of higher layers come first: layer l holds the
+// nodes below nodes(l). So the links of a node are found by multiplication on every layer,
+// no node needs to know its level, and node 0 is on all layers: every walk enters there.
 type graph struct {
-	mu     sync.RWMutex
-	lib    *hnsw.Graph[uint64]
-	serial uint32 // makes keys unique: adding a key again panics
-	nodes  int
-	broken bool // the library has panicked; what state it is in is unknown
+	rows   *rows
+	m      int        // links of a node on the layers above 0; on layer 0 there are twice as many
+	layers [][]uint32 // by layer, width(layer) words a node: its links, then noLink
 }
 
-func newGraph() *graph {
-	lib := hnsw.NewGraph[uint64]()
-	lib.Distance = func(a, b []float32) float32 { return 1 - vecmath.Dot(a, b) }
-	// Levels must come from somewhere; a fixed seed makes two builds alike.
-	lib.Rng = rand.New(rand.NewSource(1))
-	return &graph{lib: lib}
+// width is the room for links of a node on a layer. On layer 0 of the default M it is 128
+// bytes, two lines of the cache.
+func (g *graph) width(layer int) int {
+	if layer == 0 {
+		return 2 * g.m
+	}
+	return g.m
 }
 
-// insert adds a node. The vector is kept, not copied, and must never change.
-func (g *graph) insert(item uint32, vector []float32) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.broken {
+// nodes returns how many nodes the layer has.
+func (g *graph) nodes(layer int) int { return len(g.layers[layer]) / g.width(layer) }
+
+// links returns the room of a node's links on a layer.
+func (g *graph) links(layer int, node uint32) []uint32 {
+	w := g.width(layer)
+	return g.layers[layer][int(node)*w : (int(node)+1)*w]
+}
+
+// bytes is the memory of the links.
+func (g *graph) bytes() (n int) {
+	for _, l := range g.layers {
+		n += 4 * cap(l)
+	}
+	return n
+}
+
+// marks is a set of nodes.
+type marks []uint64
+
+// reset empties the set and makes room for nodes 0 … n−1.
+func (m *marks) reset(n int) {
+	words := (n + 63) / 64
+	if cap(*m) < words {
+		*m = make(marks, words)
 		return
 	}
-	defer func() {
-		if recover() != nil {
-			g.broken = true
-			g.lib = nil
-		}
-	}()
-	g.lib.Add(hnsw.MakeNode(uint64(item)<<32|uint64(g.serial), vector))
-	g.serial++
-	g.nodes++
+	*m = (*m)[:words]
+	clear(*m)
 }
 
-// search returns up to n items near the query, in no order, some perhaps twice; false
-// if the graph is broken.
-func (g *graph) search(query []float32, n int) (items []uint32, ok bool) {
-	items, ok, panicked := g.trySearch(query, n)
-	if panicked {
-		g.mu.Lock()
-		g.broken = true
-		g.lib = nil
-		g.mu.Unlock()
+// add reports whether the node is new.
+func (m marks) add(node uint32) bool {
+	word, bit := &m[node>>6], uint64(1)<<(node&63)
+	if *word&bit != 0 {
+		return false
 	}
-	return items, ok
-}
-
-func (g *graph) trySearch(query []float32, n int) (items []uint32, ok, panicked bool) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if g.broken {
-		return nil, false, false
-	}
-	defer func() {
-		if recover() != nil {
-			items, ok, panicked = nil, false, true
-		}
-	}()
-	found := g.lib.Search(query, n)
-	items = make([]uint32, len(found))
-	for i, node := range found {
-		items[i] = uint32(node.Key >> 32)
-	}
-	return items, true, false
-}
-
-// state returns how many nodes there are and whether the graph can be searched.
-func (g *graph) state() (nodes int, broken bool) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return g.nodes, g.broken
+	*word |= bit
+	return true
 }

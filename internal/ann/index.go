@@ -10,6 +10,8 @@ import (
 // The names New accepts.
 const (
 	Exact = "exact"
+	HNSW  = "hnsw"
+	Auto  = "auto"
 	Coder = "coder"
 )
 
@@ -41,8 +43,8 @@ type Index interface {
 	// Vectors are copied. Each must have Dims() finite elements and a squared norm
 	// above 0 and not above 1e38 (in float32), which keeps every score finite.
 	//
-	// Changing the newest version is cheap: 2–4 µs for one vector among 100,000 × 64 with
-	// the exact engine. Changing an older one is right too and copies up to 256 rows more.
+	// Changing the newest version is cheap: 2–4 µs for one vector among 100,000 × 64, coder
+	// excepted. Changing an older one is right too and copies up to 256 rows more.
 	//
 	// Errors: recsys.ErrInvalid, as a recsys.FieldError that names the first refused
 	// change; the Index is nil then and nothing has changed.
@@ -61,26 +63,30 @@ type Index interface {
 	// item scores 0.
 	Search(query []float32, k int, allowed func(item uint32) bool) ([]Hit, error)
 
+	// SearchSet is Search among the items that are in set and, if it is not nil, for which
+	// allowed returns true. Unlike Search it knows how many may match and which, and so
+	// scores just these where they are few. The set must not change meanwhile.
+	SearchSet(query []float32, k int, set Set, allowed func(item uint32) bool) ([]Hit, error)
+
 	// Vector returns the item's vector, a view that must not be written to; false if
 	// the item has none. The view stays valid and unchanged for good.
 	Vector(item uint32) ([]float32, bool)
+
+	// Stats describes the version. It costs a glance at every 256 vectors outside a graph.
+	Stats() Stats
 }
 
-// New returns an empty Index of the named engine for vectors of dims elements,
-// 1 … 65536.
+// New returns an empty Index of the named engine, with its usual settings, for vectors of
+// dims elements, 1 … 65536.
 //
 // Errors: recsys.ErrInvalid (a FieldError) for any other engine or length.
 func New(engine string, dims int) (Index, error) {
 	if dims < 1 || dims > maxDims {
 		return nil, recsys.Invalid("dims", "%d is outside 1 … %d", dims, maxDims)
 	}
-	switch engine {
-	case Exact:
-		return newExact(dims), nil
-	case Coder:
-		return newCoder(dims, defaultTuning()), nil
-	}
-	return nil, recsys.Invalid("engine", "%q is unknown, want %q or %q", engine, Exact, Coder)
+	config := DefaultConfig()
+	config.Engine = engine
+	return config.New(dims)
 }
 
 // checkChanges finds the first change that Apply has to refuse.

@@ -1,8 +1,10 @@
 package ann
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -16,11 +18,12 @@ import (
 type engine struct {
 	name  string
 	exact bool // finds the truly best, always
+	slow  bool // takes tens of times as long as the others to build
 	open  func(dims int) Index
 }
 
-// engines are what New accepts, and coder once more with its thresholds so low that
-// small indexes go through the graph and rebuild it too.
+// engines are what New accepts, and coder and hnsw once more with thresholds so low that
+// small indexes go through their graphs and rebuild them too.
 func engines() []engine {
 	named := func(name string) func(int) Index {
 		return func(dims int) Index {
@@ -32,10 +35,48 @@ func engines() []engine {
 		}
 	}
 	return []engine{
-		{"exact", true, named(Exact)},
-		{"coder", false, named(Coder)},
-		{"coder with a small graph", false, func(dims int) Index { return newCoder(dims, tuning{fetch: 8, floor: 8}) }},
+		{name: "exact", exact: true, open: named(Exact)},
+		{name: "coder", slow: true, open: named(Coder)},
+		{name: "coder with a small graph", slow: true, open: func(dims int) Index { return newCoder(dims, tuning{fetch: 8, floor: 8}) }},
+		{name: "hnsw", exact: true, open: named(HNSW)}, // never rebuilt: scanned
+		{name: "auto", exact: true, open: named(Auto)},
+		{name: "hnsw with a small graph", open: func(dims int) Index { return rebuilding{newHNSW(dims, smallGraph())} }},
 	}
+}
+
+// smallGraph makes hnsw build graphs of few items, soon, and walk them always.
+func smallGraph() Config {
+	c := DefaultConfig()
+	c.Engine, c.M, c.EfConstruction = HNSW, 4, 20
+	c.MinGraph, c.MaxTail, c.Ef, c.Workers, c.walkAlways = 2, 150, 30, 1, true
+	return c
+}
+
+// rebuilding is an hnsw that rebuilds within Apply as soon as that is due.
+type rebuilding struct{ *hnsw }
+
+func (x rebuilding) Apply(changes []Change) (Index, error) {
+	next, err := x.apply(changes)
+	if err != nil {
+		return nil, err
+	}
+	if next.RebuildDue() {
+		next = rebuilt(next)
+	}
+	return rebuilding{next}, nil
+}
+
+// rebuilt is the version after a rebuild.
+func rebuilt(x *hnsw) *hnsw {
+	built, err := x.Rebuild(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	next, err := x.Adopt(built)
+	if err != nil {
+		panic(err)
+	}
+	return next.(*hnsw)
 }
 
 // eachEngine runs a test over all engines, side by side.
@@ -99,6 +140,9 @@ func (v version) vectorFault(absent ...uint32) error {
 			return fmt.Errorf("Vector(%d) = %v, %v", item, got, ok)
 		}
 	}
+	if x := hnswOf(v.Index); x != nil {
+		return x.fault()
+	}
 	return storage(v.Index).fault()
 }
 
@@ -109,12 +153,26 @@ func (v version) checkVectors(t *testing.T, absent ...uint32) {
 	}
 }
 
-// storage returns where an engine keeps its vectors.
+// storage returns where an engine keeps its vectors, hnsw those of its tail.
 func storage(ix Index) *exact {
-	if x, ok := ix.(*coder); ok {
+	switch x := ix.(type) {
+	case *coder:
 		return x.exact
+	case *exact:
+		return x
 	}
-	return ix.(*exact)
+	return hnswOf(ix).tail
+}
+
+// hnswOf returns the hnsw behind an index, nil if it is another engine.
+func hnswOf(ix Index) *hnsw {
+	switch x := ix.(type) {
+	case *hnsw:
+		return x
+	case rebuilding:
+		return x.hnsw
+	}
+	return nil
 }
 
 // fault checks what the code of exact takes for granted.
@@ -189,7 +247,63 @@ func (v version) searchFault(query []float32, k int, allowed func(uint32) bool) 
 	if diff := cmp.Diff(want, got); diff != "" {
 		return fmt.Errorf("search for %d of %d (-want +got):\n%s", k, v.Len(), diff)
 	}
+	if allowed == nil {
+		return nil
+	}
+	return v.setFault(query, k, allowed)
+}
+
+// setFault compares a search within a set with the twin: of what is allowed, and of a few
+// of those, which are found one by one.
+func (v version) setFault(query []float32, k int, allowed func(uint32) bool) error {
+	few, all := set{}, set{math.MaxUint32: true}
+	for item := range v.twin {
+		all[item] = allowed(item)
+		few[item] = all[item] && item%16 < 2
+	}
+	for _, set := range []set{all, few} {
+		got, err := v.SearchSet(query, k, set, nil)
+		if err != nil {
+			return fmt.Errorf("search in a set for %d: %w", k, err)
+		}
+		want := v.search(query, k, set.Contains)
+		if len(got) != len(want) {
+			return fmt.Errorf("search in a set for %d of %d gave %d, want %d", k, v.Len(), len(got), len(want))
+		}
+		if v.exact {
+			if diff := cmp.Diff(want, got); diff != "" {
+				return fmt.Errorf("search in a set for %d of %d (-want +got):\n%s", k, v.Len(), diff)
+			}
+		}
+		for _, h := range got {
+			if v.twin[h.ID] == nil || !set[h.ID] {
+				return fmt.Errorf("search in a set for %d of %d gave item %d, which is not in it", k, v.Len(), h.ID)
+			}
+		}
+	}
 	return nil
+}
+
+// set is the slow twin of a bitmap.
+type set map[uint32]bool
+
+func (s set) Contains(item uint32) bool { return s[item] }
+
+func (s set) GetCardinality() (n uint64) {
+	for _, in := range s {
+		if in {
+			n++
+		}
+	}
+	return n
+}
+
+func (s set) Iterate(f func(uint32) bool) {
+	for _, item := range slices.Sorted(maps.Keys(s)) {
+		if s[item] && !f(item) {
+			return
+		}
+	}
 }
 
 func (v version) checkSearch(t *testing.T, query []float32, k int, allowed func(uint32) bool) {

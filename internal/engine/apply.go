@@ -61,7 +61,7 @@ func (e *Engine) publish(c *change) error {
 // until FoldIn has redone it, everything else starts at its content prior.
 func (e *Engine) placeFactor(c *change, number uint32, a arrival) {
 	model := c.next.model
-	left := e.left(a.item.CreateTime, e.numbers.firstSeen(number), e.now().UnixNano())
+	left := e.left(a.item.CreateTime.UnixNano(), e.numbers.firstSeen(number), e.now().UnixNano())
 	n := float64(e.numbers.positives(number))
 	if n > 0 {
 		e.touched.add(a.item.ItemID)
@@ -111,7 +111,7 @@ func (e *Engine) installFactors(ctx context.Context, c *change, rows []ItemRow, 
 			continue
 		}
 		number := e.numbers.number(row.Item.ItemID)
-		left := e.left(row.Item.CreateTime, e.numbers.firstSeen(number), now)
+		left := e.left(row.Item.CreateTime.UnixNano(), e.numbers.firstSeen(number), now)
 		c.setFactor(number, e.installed(model, at, left))
 		if changed {
 			e.touched.add(row.Item.ItemID)
@@ -171,7 +171,7 @@ func (e *Engine) inputs(ctx context.Context, encoder Encoder, rows []ItemRow) ([
 	pictured := make(map[string]*space.Input, len(rows))
 	var ids []string
 	for i, row := range rows {
-		inputs[i] = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
+		inputs[i] = e.inputOf(&rows[i].Item, texts[row.Item.ItemID])
 		if len(row.Item.ImageDigest) > 0 {
 			pictured[row.Item.ItemID] = &inputs[i]
 			ids = append(ids, row.Item.ItemID)

@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/als"
 	"github.com/seed-473295a7/vitrine/internal/rank"
@@ -21,9 +19,6 @@ const (
 	// tieBreak is what full popularity adds to a similarity: enough to order equals, and less
 	// than any difference that could be seen.
 	tieBreak = 1e-3
-	// newness is the boost of an item registered just now in a popular list, where the most
-	// popular item has 1.
-	newness = .5
 )
 
 // blend scores the catalogue in the factor space. ok is false if the user has no factor there.
@@ -38,34 +33,41 @@ func (r *request) blend(evidence []preference) (candidates []rank.Candidate, ok 
 	r.reasons = r.contributions(evidence, history)
 	pool := max(rank.DiversityPool, r.q.PageSize)
 	if len(r.context) == 0 {
-		for _, hit := range r.scan(pool) {
-			candidates = append(candidates, rank.Candidate{Item: hit.ID, Parts: r.explain(hit.ID)})
-		}
-		return candidates, true
+		return r.explained(appendItems(nil, r.scan(pool))), true
 	}
 	queries := r.embedded(r.context)
-	items := make(map[uint32]struct{})
-	for _, hit := range r.scan(2 * neighbours) {
-		items[hit.ID] = struct{}{}
-	}
+	items := appendItems(make([]uint32, 0, (2+len(queries))*neighbours), r.scan(2*neighbours))
 	for _, query := range queries {
-		for _, hit := range r.search(query) {
-			items[hit.ID] = struct{}{}
-		}
+		items = appendItems(items, r.search(query))
 	}
-	var similarity []float64
-	for item := range items {
-		candidates = append(candidates, rank.Candidate{Item: item, Parts: r.explain(item)})
-	}
-	rank.Sort(candidates) // the map's order must not decide between equals
-	for _, c := range candidates {
-		best, _ := r.nearest(c.Item, queries)
-		similarity = append(similarity, best)
+	slices.Sort(items)
+	candidates = r.explained(slices.Compact(items))
+	similarity := make([]float64, len(candidates))
+	for i, c := range candidates {
+		similarity[i], _ = r.nearest(c.Item, queries)
 	}
 	if len(queries) > 0 {
 		rank.JoinContext(candidates, similarity, r.placement.ContextWeight)
 	}
 	return candidates, true
+}
+
+// appendItems appends the items found.
+func appendItems(items []uint32, found []vecmath.Scored) []uint32 {
+	items = slices.Grow(items, len(found))
+	for _, hit := range found {
+		items = append(items, hit.ID)
+	}
+	return items
+}
+
+// explained makes candidates of items by their factor scores.
+func (r *request) explained(items []uint32) []rank.Candidate {
+	candidates := make([]rank.Candidate, len(items))
+	for i, item := range items {
+		candidates[i] = rank.Candidate{Item: item, Parts: r.explain(item)}
+	}
+	return candidates
 }
 
 // weighted gives the fold-in what the user did, newest first, with position decay.
@@ -112,42 +114,6 @@ func (r *request) covered(item uint32) (place int, ok bool) {
 	return r.s.model.corrector.Place(int(row))
 }
 
-// scan ranks all allowed items by the user's factor.
-func (r *request) scan(k int) []vecmath.Scored {
-	top := vecmath.NewTopK(k)
-	scores := make([]float32, chunkSize)
-	for at, ch := range r.s.chunks {
-		if r.excluded.hasChunk(at) {
-			continue
-		}
-		r.score(at, ch, scores)
-		for i, score := range scores {
-			number := uint32(at*chunkSize + i)
-			if ch.served[i] && ch.from[i] <= r.now && r.now < ch.until[i] && !r.excluded.has(number) {
-				top.Push(number, score)
-			}
-		}
-	}
-	return top.Sorted()
-}
-
-// score writes the factor scores of a chunk's items, corrected where the corrector covers them.
-func (r *request) score(at int, ch *chunk, scores []float32) {
-	if ch.base == nil {
-		clear(scores)
-		return
-	}
-	vecmath.DotRows(r.user, ch.base, scores)
-	if r.pairs != nil && at < len(r.s.corrections) {
-		for _, c := range r.s.corrections[at] {
-			scores[c.at] += float32(r.known) * c.weight * (r.pairs[c.place] - scores[c.at])
-		}
-	}
-	for i, explore := range ch.explore {
-		scores[i] *= 1 + (r.gain-1)*explore
-	}
-}
-
 // explain splits an item's factor score into what content and what people say.
 func (r *request) explain(item uint32) rank.Parts {
 	factor, ok := r.s.factor(item)
@@ -186,11 +152,12 @@ func (r *request) correctionOf(item uint32) (place int, weight float64, ok bool)
 //
 // mixed as the score is.
 func (r *request) contributions(evidence []preference, history []als.Weighted) func(uint32) []uint32 {
-	explain, err := r.s.model.als.ExplainUser(history)
+	explain, done, err := r.s.model.als.ExplainUser(history)
 	if err != nil {
 		r.e.log.Error("list could not be explained", "error", err)
 		return nil
 	}
+	r.unexplain = done
 	places := make([]int, len(evidence)) // −1: not covered
 	for i, p := range evidence {
 		places[i] = -1
@@ -214,32 +181,37 @@ func (r *request) contributions(evidence []preference, history []als.Weighted) f
 	}
 }
 
-// strongest returns the items with the largest positive values, at most maxReasons.
+// strongest returns the items with the largest positive values, at most maxReasons; of equals the
+// first.
 func strongest(n int, at func(int) (uint32, float64)) []uint32 {
-	type reason struct {
-		item  uint32
-		value float64
-	}
-	var found []reason
+	var items [maxReasons]uint32
+	var values [maxReasons]float64
+	found := 0
 	for i := range n {
-		if item, value := at(i); value > 0 {
-			found = append(found, reason{item, value})
+		item, value := at(i)
+		place := found
+		for place > 0 && value > values[place-1] {
+			place--
 		}
+		if value <= 0 || place == maxReasons {
+			continue
+		}
+		found = min(found+1, maxReasons)
+		copy(items[place+1:found], items[place:])
+		copy(values[place+1:found], values[place:])
+		items[place], values[place] = item, value
 	}
-	slices.SortStableFunc(found, func(a, b reason) int { return cmp.Compare(b.value, a.value) })
-	var out []uint32
-	for _, f := range found[:min(maxReasons, len(found))] {
-		out = append(out, f.item)
-	}
-	return out
+	return slices.Clone(items[:found])
 }
 
 // search finds the neighbours of an item that has a vector.
 func (r *request) search(item uint32) []vecmath.Scored {
-	hits, err := r.s.index.Search(r.s.vector(item), max(neighbours, r.q.PageSize), r.allowed)
+	vector, k := r.s.vector(item), max(neighbours, r.q.PageSize)
+	hits, err := r.s.search(vector, k, r.matching, r.allowed)
 	if err != nil {
 		r.e.log.Error("index search", "item_id", r.e.numbers.id(item), "error", err)
 	}
+	r.e.sampleRecall(r.s, vector, k, &item)
 	return hits
 }
 
@@ -263,20 +235,20 @@ func (r *request) nearest(item uint32, queries []uint32) (best float64, query ui
 // rather than one for their mean, which lies where no item is. Items that have no embedding
 // come after the similar ones, by popularity.
 func (r *request) similar(queries []uint32) []rank.Candidate {
-	items := make(map[uint32]struct{})
+	items := make([]uint32, 0, (1+len(queries))*neighbours)
 	for _, q := range queries {
-		for _, hit := range r.search(q) {
-			items[hit.ID] = struct{}{}
-		}
+		items = appendItems(items, r.search(q))
 	}
 	for _, c := range r.popular() {
-		items[c.Item] = struct{}{}
+		items = append(items, c.Item)
 	}
-	candidates := make([]rank.Candidate, 0, len(items))
-	for item := range items {
+	slices.Sort(items)
+	items = slices.Compact(items)
+	candidates := make([]rank.Candidate, len(items))
+	for i, item := range items {
 		similarity, _ := r.nearest(item, queries)
-		candidates = append(candidates, rank.Candidate{Item: item,
-			Parts: rank.Parts{Content: similarity, Popularity: tieBreak * r.e.numbers.popularity(item)}})
+		candidates[i] = rank.Candidate{Item: item,
+			Parts: rank.Parts{Content: similarity, Popularity: tieBreak * r.e.numbers.popularity(item)}}
 	}
 	r.reasons = func(item uint32) []uint32 {
 		if r.s.vector(item) == nil {
@@ -285,30 +257,6 @@ func (r *request) similar(queries []uint32) []rank.Candidate {
 		return strongest(len(queries), func(i int) (uint32, float64) {
 			return queries[i], float64(vecmath.Dot(r.s.vector(item), r.s.vector(queries[i])))
 		})
-	}
-	return candidates
-}
-
-// popular scores by popularity plus a boost for new items that halves every
-// Config.NewnessHalfLife: what a shop shows to somebody of whom nothing is known.
-func (r *request) popular() []rank.Candidate {
-	halfLife := r.e.config.NewnessHalfLife
-	top := vecmath.NewTopK(max(rank.DiversityPool, r.q.PageSize))
-	parts := func(number uint32, known *facts) rank.Parts {
-		age := time.Duration(max(0, r.now-known.createTime.UnixNano()))
-		return rank.Parts{Popularity: r.e.numbers.popularity(number),
-			Boost: newness * math.Exp2(-float64(age)/float64(halfLife))}
-	}
-	for at, ch := range r.s.chunks {
-		for i, known := range ch.facts {
-			if number := uint32(at*chunkSize + i); known != nil && r.allowed(number) {
-				top.Push(number, float32(parts(number, known).Score()))
-			}
-		}
-	}
-	var candidates []rank.Candidate
-	for _, hit := range top.Sorted() {
-		candidates = append(candidates, rank.Candidate{Item: hit.ID, Parts: parts(hit.ID, r.s.facts(hit.ID))})
 	}
 	return candidates
 }

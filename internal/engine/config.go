@@ -8,13 +8,18 @@ import (
 	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/als"
+	"github.com/seed-473295a7/vitrine/internal/ann"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
 // Config holds the settings of the engine.
 type Config struct {
-	// IndexEngine names the nearest-neighbour engine of ann.New.
-	IndexEngine string
+	// Index holds the settings of the nearest-neighbour index.
+	Index ann.Config
+	// IndexFile is where SaveIndex keeps the index and the first Load looks for it; "": nowhere.
+	IndexFile string
+	// RecallSample is the share of index searches whose recall is measured, 0 to 1.
+	RecallSample float64
 	// Recipe is how factor models are trained, and what interactions amount to.
 	Recipe Recipe
 	// Retrain says when the next training is due.
@@ -91,7 +96,8 @@ const day = 24 * time.Hour
 // DefaultConfig returns the settings measured in docs/algorithms.md.
 func DefaultConfig() Config {
 	return Config{
-		IndexEngine:        "exact",
+		Index:              defaultIndex(),
+		RecallSample:       .01,
 		Recipe:             DefaultRecipe(),
 		Retrain:            Retrain{Share: .2},
 		Placements:         map[string]Placement{"": {ContextWeight: .5}},
@@ -105,6 +111,14 @@ func DefaultConfig() Config {
 		FitSample:          20_000,
 		Duplicates:         DefaultDuplicateRule(),
 	}
+}
+
+// defaultIndex scans small catalogues and walks through large ones. A rebuild leaves half of the
+// processors to requests.
+func defaultIndex() ann.Config {
+	c := ann.DefaultConfig()
+	c.Engine, c.Workers = ann.Auto, max(1, runtime.GOMAXPROCS(0)/2)
+	return c
 }
 
 // DefaultRecipe returns the settings that docs/benchmarks.md was measured with. A corrector weight
@@ -151,6 +165,10 @@ func (c Config) Validate() error {
 		f.within(fmt.Sprintf("placements[%q].context_weight", name), p.ContextWeight, 0, 1)
 		f.within(fmt.Sprintf("placements[%q].gain", name), p.Gain, 0, 10)
 		f.within(fmt.Sprintf("placements[%q].cold_share", name), p.ColdShare, 0, 1)
+	}
+	f.within("recall_sample", c.RecallSample, 0, 1)
+	if err := c.Index.Validate(); err != nil {
+		*f = append(*f, fmt.Errorf("index: %w", err))
 	}
 	return errors.Join(append(*f, c.Recipe.Validate(), c.Duplicates.Validate())...)
 }

@@ -37,16 +37,25 @@ type Engine struct {
 	touched touchedItems
 
 	overlooked struct{ unseen, wrong atomic.Int64 } // see Stats
+
+	bitsets sync.Pool // of *bitset
+	scans   sync.Pool // of *factorScan
+
+	recall recallMeter
+	meter  Meter      // nil: nobody is told
+	saving sync.Mutex // held while the index is saved
+	saved  ann.Index  // what is in Config.IndexFile
 }
 
-// Deps are what the engine works with; all but Encoders and TextEncoder are required.
+// Deps are what the engine works with; all but Encoders, TextEncoder and Meter are required.
 type Deps struct {
 	Store       Store
-	Encoder     Encoder  // of a shop that has no embedding space yet
-	Encoders    Encoders // opens others; nil: there are none
-	TextEncoder TextEncoder
+	Encoder     Encoder     // of a shop that has no embedding space yet
+	Encoders    Encoders    // opens others; nil: there are none
+	TextEncoder TextEncoder // nil: texts are not embedded
 	Log         *slog.Logger
 	Now         func() time.Time
+	Meter       Meter // is told how long requests take; nil: nobody is
 }
 
 // New returns an engine that holds nothing yet. ErrInvalid lists every fault of config.
@@ -61,6 +70,8 @@ func New(config Config, deps Deps) (*Engine, error) {
 		filters: filter.NewCache(config.FilterCache),
 		decode:  make(chan struct{}, config.DecodeWorkers),
 		wake:    make(chan struct{}, 1),
+		recall:  newRecallMeter(),
+		meter:   deps.Meter,
 	}
 	return e, nil
 }
@@ -110,26 +121,28 @@ func (e *Engine) Load(ctx context.Context) error {
 }
 
 func (e *Engine) load(ctx context.Context) error {
+	trusting := true
 	for {
-		var rows []ItemRow
-		head, err := e.store.Load(ctx, e.config.PopularityHalfLife, func(row ItemRow) error {
-			rows = append(rows, row)
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("load the catalogue: %w", err)
+		l, err := e.read(ctx, trusting)
+		if errors.Is(err, errBasis) {
+			e.warnOf(err)
+			trusting = false
+			continue
 		}
-		if head.Space == nil {
+		if err != nil {
+			return err
+		}
+		if l.head.Space == nil {
 			if err := e.bootstrap(ctx); err != nil {
 				return err
 			}
 			continue
 		}
-		touched, err := e.touchedSince(ctx, head)
+		touched, err := e.touchedSince(ctx, l.head)
 		if err != nil {
 			return err
 		}
-		return e.install(ctx, head, rows, touched)
+		return e.install(ctx, l, touched)
 	}
 }
 
@@ -164,25 +177,24 @@ func (e *Engine) bootstrap(ctx context.Context) error {
 	return nil
 }
 
-// install makes a loaded snapshot the live State.
-func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched []string) error {
-	fresh, err := e.emptyState(ctx, head)
+// install makes a loaded catalogue the live State.
+func (e *Engine) install(ctx context.Context, l loading, touched []string) error {
+	fresh, err := e.emptyState(ctx, l.head)
 	if err != nil {
 		return err
 	}
-	if err := e.completeVectors(ctx, fresh, rows); err != nil {
+	if err := e.completeVectors(ctx, fresh, l); err != nil {
 		return err
 	}
 	// Before the lock, for which writers wait: it takes 2 s at 100,000 items.
-	fresh.filter = fresh.filter.Apply(e.filterChanges(rows))
+	fresh.filter = fresh.filter.Apply(e.filterChanges(l.rows))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.installCounts(head)
+	e.installCounts(l.head)
+	l.startFrom(fresh, e.state.Load())
 	c := fresh.change()
-	for _, row := range rows {
-		c.place(e.numbers.number(row.Item.ItemID), &row.Item, row.Seq, row.Vector)
-	}
-	if err := e.installFactors(ctx, c, rows, head); err != nil {
+	e.installItems(c, l)
+	if err := e.installFactors(ctx, c, l.rows, l.head); err != nil {
 		return err
 	}
 	if err := e.carryOver(ctx, c); err != nil {
@@ -192,13 +204,31 @@ func (e *Engine) install(ctx context.Context, head Head, rows []ItemRow, touched
 	if err != nil {
 		return fmt.Errorf("build the index: %w", err)
 	}
+	if e.state.Load() == nil && l.basis != nil {
+		e.saved = l.basis.index
+	}
 	e.history.dropAll()
 	e.touched.add(touched...)
 	e.state.Store(next)
-	e.log.Info("catalogue loaded", "items", next.registered, "embedding_space", next.spaceID.String(),
+	e.log.Info("catalogue loaded", "items", next.registered, "vectors_reused", l.reused, "embedding_space", next.spaceID.String(),
 		"factor_model", next.modelID.String(), "catalog_seq", next.catalogSeq, "interaction_seq", next.interactionSeq)
 	e.warnOfTexts(next)
 	return nil
+}
+
+// installItems puts the items into a State that begins with a basis.
+func (e *Engine) installItems(c *change, l loading) {
+	for i := range l.rows {
+		row := &l.rows[i]
+		number := e.numbers.number(row.Item.ItemID)
+		c.putFacts(number, &row.Item, row.Seq)
+		if !l.kept[i] {
+			c.setVector(number, row.Vector)
+		}
+	}
+	if l.basis != nil {
+		c.dropStrangers(e.numbers.count())
+	}
 }
 
 // warnOfTexts says when texts that are encoded now take no part in the live space.
@@ -223,11 +253,11 @@ func (e *Engine) emptyState(ctx context.Context, head Head) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the encoder of %v: %w", head.Space.ID, err)
 	}
-	index, err := ann.New(e.config.IndexEngine, recipe.space.Dims())
+	index, err := e.config.Index.New(recipe.space.Dims())
 	if err != nil {
 		return nil, err
 	}
-	s := &State{spaceID: head.Space.ID, space: recipe.space, encoder: encoder, index: index, filter: emptyFilter(recipe.space),
+	s := &State{spaceID: head.Space.ID, space: recipe.space, encoder: encoder, origin: e.originOf(head.Space), index: index, filter: emptyFilter(recipe.space),
 		catalogSeq: head.CatalogSeq, interactionSeq: head.InteractionSeq, paused: head.TrainingPaused}
 	if head.Model == nil {
 		return s, nil
@@ -258,13 +288,13 @@ func (e *Engine) positive(t recsys.InteractionType, value float64) bool {
 	return confidence > 0 && target > 0
 }
 
-// completeVectors computes the vectors that rows lack: those of items written while another
-// space was the live one, or whose writer died between two steps.
-func (e *Engine) completeVectors(ctx context.Context, s *State, rows []ItemRow) error {
+// completeVectors computes the vectors that neither rows nor basis have: those of items written
+// while another space was the live one, or whose writer died between two steps.
+func (e *Engine) completeVectors(ctx context.Context, s *State, l loading) error {
 	var lacking []int
 	var subset []ItemRow
-	for i, row := range rows {
-		if row.Vector == nil {
+	for i, row := range l.rows {
+		if row.Vector == nil && !l.kept[i] {
 			lacking = append(lacking, i)
 			subset = append(subset, row)
 		}
@@ -274,7 +304,7 @@ func (e *Engine) completeVectors(ctx context.Context, s *State, rows []ItemRow) 
 		return err
 	}
 	for k, i := range lacking {
-		rows[i].Vector = s.space.Embed(inputs[k])
+		l.rows[i].Vector = s.space.Embed(inputs[k])
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/seed-473295a7/vitrine/internal/ann"
 	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -44,10 +45,18 @@ func (e *Engine) matching(ctx context.Context, s *State, expression string) (*fi
 	return found, nil
 }
 
+// search is Index.Search among the items that a filter allows, nil for all.
+func (s *State) search(query []float32, k int, matching *filter.Bitmap, allowed func(item uint32) bool) ([]ann.Hit, error) {
+	if matching == nil {
+		return s.index.Search(query, k, allowed)
+	}
+	return s.index.SearchSet(query, k, matching, allowed)
+}
+
 // outside returns the items that a filter does not allow, none for nil; the caller may add to
 // them. One bit per item is read for every item of a scan, for which roaring's lookup is slow.
-func (s *State) outside(matching *filter.Bitmap) bitset {
-	set := newBitset(len(s.chunks) * chunkSize)
+func (e *Engine) outside(s *State, matching *filter.Bitmap) bitset {
+	set := e.newBitset(len(s.chunks) * chunkSize)
 	if matching == nil {
 		return set
 	}

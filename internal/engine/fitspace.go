@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -20,10 +21,12 @@ type catalogScan struct {
 	head Head
 }
 
+func withoutVectors(Head) int64 { return math.MaxInt64 }
+
 func (e *Engine) scanCatalog(ctx context.Context) (catalogScan, error) {
 	scan := catalogScan{at: make(map[string]int)}
 	var err error
-	scan.head, err = e.store.Load(ctx, e.config.PopularityHalfLife, func(row ItemRow) error {
+	scan.head, err = e.store.Load(ctx, e.config.PopularityHalfLife, withoutVectors, func(row ItemRow) error {
 		row.Vector = nil
 		scan.at[row.Item.ItemID] = len(scan.rows)
 		scan.rows = append(scan.rows, row)

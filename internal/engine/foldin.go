@@ -92,15 +92,14 @@ func (e *Engine) FoldIn(ctx context.Context) (int, error) {
 
 func (e *Engine) worthFolding(s *State, itemID string) bool {
 	number := e.numbers.number(itemID)
-	known := s.facts(number)
 	row, trained := s.model.trained(itemID)
 	switch {
-	case known == nil:
+	case s.facts(number) == nil:
 		return false
 	case !trained:
 		return true
 	}
-	left := e.left(known.createTime, e.numbers.firstSeen(number), e.now().UnixNano())
+	left := e.left(s.chunks[number/chunkSize].created[number%chunkSize], e.numbers.firstSeen(number), e.now().UnixNano())
 	return s.model.foldShare(row, float64(e.numbers.positives(number)), left) > worthFolding
 }
 
@@ -139,7 +138,7 @@ func (e *Engine) foldIn(ctx context.Context, s *State, ids []string) error {
 
 // foldedItem is how an item is served after what has happened to it.
 func (e *Engine) foldedItem(model *factorModel, item recsys.Item, number uint32, t itemTouches, prior []float32) served {
-	left := e.left(item.CreateTime, e.numbers.firstSeen(number), e.now().UnixNano())
+	left := e.left(item.CreateTime.UnixNano(), e.numbers.firstSeen(number), e.now().UnixNano())
 	r, m := model.als.FoldInItem(t.touches, t.positives, prior)
 	if row, ok := model.trained(item.ItemID); ok {
 		base, content := model.servedRow(row, model.foldShare(row, t.positives, left), r, m)

@@ -83,6 +83,22 @@ func (n *numbers) id(number uint32) string {
 	return n.chunkOf(number).ids[number%chunkSize]
 }
 
+// count returns how many numbers were given out.
+func (n *numbers) count() uint32 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.used
+}
+
+// ids lists the ids of all numbers, by number.
+func (n *numbers) ids() []string {
+	ids := make([]string, n.count())
+	for number := range ids {
+		ids[number] = n.id(uint32(number))
+	}
+	return ids
+}
+
 // positives counts an item's positive interactions so far.
 func (n *numbers) positives(number uint32) int64 {
 	return n.chunkOf(number).positives[number%chunkSize].Load()
@@ -91,11 +107,28 @@ func (n *numbers) positives(number uint32) int64 {
 // popularity is what an item's positives amount to with those of long ago faded: 0 for an item
 // nobody liked and 1 for the one most people like now, on a log scale.
 func (n *numbers) popularity(number uint32) float64 {
-	most, unit := n.most.load(), n.newest.load()
-	if most == 0 {
+	return n.scale().of(n.chunkOf(number).recent[number%chunkSize].load())
+}
+
+// popularityScale makes popularity of recent, for as long as neither the most popular item nor
+// the newest interaction changes.
+type popularityScale struct{ unit, most float64 }
+
+func (n *numbers) scale() popularityScale {
+	unit := n.newest.load()
+	return popularityScale{unit: unit, most: math.Log1p(n.most.load() / unit)}
+}
+
+func (s popularityScale) of(recent float64) float64 {
+	if recent == 0 || s.most == 0 {
 		return 0
 	}
-	return math.Log1p(n.chunkOf(number).recent[number%chunkSize].load()/unit) / math.Log1p(most/unit)
+	return math.Log1p(recent/s.unit) / s.most
+}
+
+// recentOf is the recent that a popularity comes of; below 0 for one below 0.
+func (s popularityScale) recentOf(popularity float64) float64 {
+	return s.unit * math.Expm1(popularity*s.most)
 }
 
 // firstSeen is when somebody first did something with an item, Unix nanoseconds; the greatest

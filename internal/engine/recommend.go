@@ -29,11 +29,15 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 	if err != nil || q.ValidateOnly {
 		return out, err
 	}
+	watch := e.stopwatch(callRecommend)
 	prefs, storeErr := e.preferences(ctx, q.Actor)
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}
+	watch.lap(stageHistory)
 	r := e.newRequest(s, q, prefs, matching)
+	r.watch = watch
+	defer r.release()
 	list := r.rank(&out)
 	switch {
 	case storeErr != nil:
@@ -48,6 +52,7 @@ func (e *Engine) Recommend(ctx context.Context, q RecommendQuery) (Recommendatio
 		out.FallbackReason = FallbackExhausted
 	}
 	out.Items = r.present(list)
+	r.watch.lap(stagePresent)
 	return out, nil
 }
 
@@ -60,6 +65,7 @@ func (e *Engine) Rank(ctx context.Context, q recsys.RankQuery) ([]recsys.Ranked,
 	s := e.state.Load()
 	r := e.newRequest(s, RecommendQuery{PageSize: q.K, Diversity: q.Diversity, Placement: q.Placement},
 		e.summarize(newestFirst(slices.Clone(q.History))), nil)
+	defer r.release()
 	if q.Only != nil {
 		for at, ch := range s.chunks {
 			for i, known := range ch.facts {
@@ -97,17 +103,20 @@ type request struct {
 	gain      float32
 	now       int64
 	prefs     []preference
-	context   []uint32 // registered context items
-	excluded  bitset
+	context   []uint32                   // registered context items
+	matching  *filter.Bitmap             // what the filter allows; nil: all
+	excluded  bitset                     // the rest, and what must not be shown again
 	user      []float32                  // the folded-in factor; nil: none
 	pairs     []float32                  // what the corrector says of the items it covers; nil: nothing
 	known     float64                    // how well the user is known, 0..1
 	reasons   func(item uint32) []uint32 // the items that speak for one, strongest first
+	unexplain func()                     // gives back what reasons work with; nil: nothing
+	watch     stopwatch                  // zero: nobody wants to know
 }
 
 func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference, matching *filter.Bitmap) *request {
 	r := &request{e: e, s: s, q: q, prefs: prefs, now: e.now().UnixNano(), placement: e.config.placement(q.Placement),
-		excluded: s.outside(matching)}
+		matching: matching, excluded: e.outside(s, matching)}
 	if s.model != nil {
 		r.gain = float32(r.placement.gainOf(s.model.als))
 	}
@@ -130,11 +139,23 @@ func (e *Engine) newRequest(s *State, q RecommendQuery, prefs []preference, matc
 	return r
 }
 
+// release gives memory back. Nothing of the request is used after it.
+func (r *request) release() {
+	if r.unexplain != nil {
+		r.unexplain()
+	}
+	excluded := r.excluded // on its own: the pool must not hold on to a State
+	r.e.bitsets.Put(&excluded)
+}
+
 // rank orders the answer and says in out what ordered it.
 func (r *request) rank(out *Recommendations) []rank.Candidate {
 	candidates := r.candidates(out)
+	r.watch.lap(stageCandidates)
 	rank.Sort(candidates)
-	return rank.Diversify(candidates, r.q.PageSize, r.q.Diversity, r.s.vector)
+	list := rank.Diversify(candidates, r.q.PageSize, r.q.Diversity, r.s.vector)
+	r.watch.lap(stageRank)
+	return list
 }
 
 // allowed reports whether an item may be in the answer.
@@ -232,7 +253,15 @@ func (r *request) present(list []rank.Candidate) []Recommendation {
 // bitset is a set of item numbers below a limit; numbers beyond are never in it, nor shown.
 type bitset []uint64
 
-func newBitset(limit int) bitset { return make(bitset, (limit+63)/64) }
+// newBitset returns an empty set, in memory that a request before has released if there is any.
+func (e *Engine) newBitset(limit int) bitset {
+	words := (limit + 63) / 64
+	if b, ok := e.bitsets.Get().(*bitset); ok && cap(*b) >= words {
+		clear((*b)[:words])
+		return (*b)[:words]
+	}
+	return make(bitset, words, words+words/8) // room for a catalogue that grows
+}
 
 func (b bitset) set(n uint32) {
 	if int(n/64) < len(b) {

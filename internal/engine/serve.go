@@ -11,8 +11,8 @@ const leastShare = .02
 // left is what age has left of a new item's gain: 2^(−age/Config.ExploreHalfLife). An item is
 // born when it was registered or when somebody first did something with it, whichever came
 // first: a shop's old catalogue is not new for being imported today.
-func (e *Engine) left(createTime time.Time, firstSeen, now int64) float64 {
-	age := now - min(createTime.UnixNano(), firstSeen)
+func (e *Engine) left(created, firstSeen, now int64) float64 {
+	age := now - min(created, firstSeen)
 	if age <= 0 {
 		return 1
 	}
@@ -81,7 +81,7 @@ func (e *Engine) age(s *State) *State {
 			}
 			number := uint32(at*chunkSize + i)
 			fresh, _ := c.chunkOf(number)
-			fresh.explore[i] = fresh.novelty[i] * float32(e.left(ch.facts[i].createTime, e.numbers.firstSeen(number), now))
+			fresh.explore[i] = fresh.novelty[i] * float32(e.left(ch.created[i], e.numbers.firstSeen(number), now))
 		}
 	}
 	return &c.next

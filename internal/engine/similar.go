@@ -16,6 +16,7 @@ import (
 func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar, error) {
 	s := e.state.Load()
 	out := Similar{Space: s.spaceID}
+	watch := e.stopwatch(callSimilar)
 	matching, err := e.matching(ctx, s, q.Filter)
 	if err != nil {
 		return out, err
@@ -24,17 +25,16 @@ func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar,
 	if err != nil {
 		return out, err
 	}
-	var excluded bitset
-	if matching != nil {
-		excluded = s.outside(matching)
-	}
+	watch.lap(stageQuery)
 	now := e.now().UnixNano()
-	hits, err := s.index.Search(vector, q.PageSize, func(item uint32) bool {
-		return s.shownAt(item, now) && !excluded.has(item) && (self == nil || item != *self)
+	hits, err := s.search(vector, q.PageSize, matching, func(item uint32) bool {
+		return s.shownAt(item, now) && (self == nil || item != *self)
 	})
 	if err != nil {
 		return out, fmt.Errorf("search the index: %w", err)
 	}
+	watch.lap(stageCandidates)
+	e.sampleRecall(s, vector, q.PageSize, self)
 	for _, hit := range hits {
 		if float64(hit.Score) < q.MinSimilarity {
 			break
@@ -43,6 +43,7 @@ func (e *Engine) FindSimilarItems(ctx context.Context, q SimilarQuery) (Similar,
 		out.Items = append(out.Items, SimilarItem{ItemID: known.itemID, Title: known.title,
 			Similarity: float64(hit.Score), Blocks: s.space.Blocks(vector, s.vector(hit.ID))})
 	}
+	watch.lap(stagePresent)
 	return out, nil
 }
 
@@ -69,7 +70,7 @@ func (e *Engine) queryVector(ctx context.Context, s *State, q SimilarQuery) (sel
 		if err != nil {
 			return nil, nil, err
 		}
-		in = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
+		in = e.inputOf(&row.Item, texts[row.Item.ItemID])
 	}
 	digest := sha256.Sum256(q.Image)
 	if in.Image, err = e.encode(ctx, s.encoder, q.Image, digest[:]); err != nil {

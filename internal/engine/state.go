@@ -9,6 +9,7 @@ import (
 	"github.com/seed-473295a7/vitrine/internal/filter"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
+	"github.com/seed-473295a7/vitrine/internal/vecmath"
 )
 
 // chunkSize is how many items share a chunk. A change to one item copies one chunk: at 64
@@ -26,6 +27,7 @@ type State struct {
 	modelID     recsys.ModelID
 	model       *factorModel   // nil before the first training
 	corrections [][]correction // by chunk: the items the model's corrector covers
+	origin      origin         // what vectors and index were made by
 	index       ann.Index
 	filter      *filter.Index // what filters read of the registered items
 	chunks      []*chunk
@@ -40,18 +42,24 @@ type State struct {
 // chunk holds chunkSize items as parallel arrays, so that a scan reads only what it needs.
 type chunk struct {
 	from, until [chunkSize]int64 // when an item is shown, Unix nanoseconds; from > until: never
+	created     [chunkSize]int64 // when it was registered, Unix nanoseconds
 	facts       [chunkSize]*facts
 	seq         [chunkSize]int64 // the change that last wrote or deleted the item
 	served      [chunkSize]bool  // base, content and novelty hold a factor of the live model
 
 	base, content    []float32 // chunkSize × f each; nil while all are zero
 	novelty, explore []float32 // chunkSize each; nil while all are zero
+
+	// codes, scale, fault and norm are vecmath.Encode's of base; nil where they would save nothing.
+	codes       []uint8
+	scale       []float32
+	fault, norm float32 // the greatest
 }
 
 // facts is what a response says of an item.
 type facts struct {
 	itemID, title string
-	createTime    time.Time
+	updated       int64 // UpdateTime in Unix microseconds
 }
 
 // served is what an item is scored by in the factor space:
@@ -182,6 +190,7 @@ func (c *change) chunkOf(number uint32) (*chunk, int) {
 		clone := *c.next.chunks[at]
 		clone.base, clone.content = slices.Clone(clone.base), slices.Clone(clone.content)
 		clone.novelty, clone.explore = slices.Clone(clone.novelty), slices.Clone(clone.explore)
+		clone.codes, clone.scale = slices.Clone(clone.codes), slices.Clone(clone.scale)
 		c.next.chunks[at] = &clone
 		c.copied[at] = true
 	}
@@ -199,20 +208,21 @@ func (c *change) newChunk() *chunk {
 // put registers or replaces an item. vector nil means that it has no embedding. The item must
 // not change until done.
 func (c *change) put(number uint32, it *recsys.Item, seq int64, vector []float32) {
-	c.place(number, it, seq, vector)
+	c.putFacts(number, it, seq)
+	c.setVector(number, vector)
 	c.items = append(c.items, filter.Change{Number: number, Item: it})
 }
 
-// place is put for an item that the filter index already has.
-func (c *change) place(number uint32, it *recsys.Item, seq int64, vector []float32) {
+// putFacts registers or replaces an item and leaves the indexes as they are.
+func (c *change) putFacts(number uint32, it *recsys.Item, seq int64) {
 	ch, i := c.chunkOf(number)
 	if ch.facts[i] == nil {
 		c.next.registered++
 	}
 	times := shown(it)
 	ch.from[i], ch.until[i], ch.seq[i] = times[0], times[1], seq
-	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, createTime: it.CreateTime}
-	c.setVector(number, vector)
+	ch.created[i] = it.CreateTime.UnixNano()
+	ch.facts[i] = &facts{itemID: it.ItemID, title: it.Title, updated: it.UpdateTime.UnixMicro()}
 }
 
 // remove takes an item out; its number and its seq stay.
@@ -239,10 +249,24 @@ func (c *change) setFactor(number uint32, to served) {
 	ch, i := c.chunkOf(number)
 	f := c.next.model.dims()
 	ch.base = setRow(ch.base, to.base, i, f)
+	ch.encode(i, f)
 	ch.content = setRow(ch.content, to.content, i, f)
 	ch.novelty = setRow(ch.novelty, []float32{to.novelty}, i, 1)
 	ch.explore = setRow(ch.explore, []float32{to.explore}, i, 1)
 	ch.served[i] = true
+}
+
+// encode brings the code of a base row up to date.
+func (ch *chunk) encode(i, f int) {
+	n := vecmath.CodeLen(f)
+	if ch.base == nil || !vecmath.FastCodes() || n > 2*f {
+		return
+	}
+	if ch.codes == nil {
+		ch.codes, ch.scale = make([]uint8, chunkSize*n), make([]float32, chunkSize)
+	}
+	scale, fault, norm := vecmath.Encode(rowOf(ch.base, i, f), ch.codes[i*n:(i+1)*n])
+	ch.scale[i], ch.fault, ch.norm = scale, max(ch.fault, fault), max(ch.norm, norm)
 }
 
 func setRow(rows, row []float32, i, f int) []float32 {

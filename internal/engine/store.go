@@ -191,8 +191,10 @@ type ModelStore interface {
 type ChangeStore interface {
 	// Load calls each for every item with its vector in the active space, ascending by item
 	// id, all in one REPEATABLE READ transaction with the Head it returns. halfLife is that of
-	// TypeCount.Recent.
-	Load(ctx context.Context, halfLife time.Duration, each func(ItemRow) error) (Head, error)
+	// TypeCount.Recent. vectorsAfter, if not nil, is asked before the first item, with the Head,
+	// and may be asked again: items last written up to the change number it returns may come
+	// without their vectors, because the caller has them.
+	Load(ctx context.Context, halfLife time.Duration, vectorsAfter func(Head) int64, each func(ItemRow) error) (Head, error)
 	// Changes returns what happened after the two change numbers, read in one REPEATABLE READ
 	// transaction; Reload says that a whole Load is needed instead (another space or model,
 	// or more changes than is worth applying one by one).

@@ -252,7 +252,7 @@ func (e *Engine) leftOf(scan catalogScan, rows trainingRows) []float64 {
 	now := e.now().UnixNano()
 	out := make([]float64, len(scan.rows))
 	for i, row := range scan.rows {
-		out[i] = e.left(row.Item.CreateTime, rows.first[i], now)
+		out[i] = e.left(row.Item.CreateTime.UnixNano(), rows.first[i], now)
 	}
 	return out
 }

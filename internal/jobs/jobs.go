@@ -27,6 +27,10 @@ const (
 	// than its work a fold-in rests: it may take a sixth of one processor from requests.
 	foldInPause = time.Second
 	foldInRest  = 5
+	// indexPause is how often to look whether a rebuild of the index is due.
+	indexPause = time.Second
+	// recallRest is how many times longer than its work the measuring of recall rests.
+	recallRest = 99
 )
 
 // SyncIndex follows the change log: soon after writes of this process, when the store
@@ -62,6 +66,42 @@ func FoldIn(e *engine.Engine) Job {
 		start := time.Now()
 		_, err := e.FoldIn(ctx)
 		pause = max(foldInPause, foldInRest*time.Since(start))
+		return err
+	}}
+}
+
+// KeepIndex rebuilds the index when that is due, and saves it after a rebuild and every period.
+// After a rebuild it rests as long as that took: a catalogue that is being imported makes one
+// due again and again.
+func KeepIndex(e *engine.Engine, period time.Duration) Job {
+	pause, saved := indexPause, time.Now()
+	return Job{Name: "keep-index", Wait: func(ctx context.Context) { Every(pause)(ctx) }, Run: func(ctx context.Context) error {
+		start := time.Now()
+		rebuilt, err := e.RebuildIndex(ctx)
+		pause = max(indexPause, time.Since(start))
+		if err != nil || !rebuilt && time.Since(saved) < period {
+			return err
+		}
+		saved = time.Now()
+		return e.SaveIndex()
+	}}
+}
+
+// MeasureRecall measures the recall of sampled searches. It rests long enough between them to
+// take a hundredth of one processor at most.
+func MeasureRecall(e *engine.Engine) Job {
+	var sample engine.RecallSample
+	var rest time.Duration
+	return Job{Name: "measure-recall", Wait: func(ctx context.Context) {
+		Every(rest)(ctx)
+		select {
+		case sample = <-e.RecallSamples():
+		case <-ctx.Done():
+		}
+	}, Run: func(context.Context) error {
+		start := time.Now()
+		err := e.MeasureRecall(sample)
+		rest = recallRest * time.Since(start)
 		return err
 	}}
 }

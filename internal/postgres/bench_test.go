@@ -101,7 +101,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if _, err := s.Load(b.Context(), 0, func(engine.ItemRow) error { n++; return nil }); err != nil || n != items {
+		if _, err := s.Load(b.Context(), 0, nil, func(engine.ItemRow) error { n++; return nil }); err != nil || n != items {
 			b.Fatal(n, err)
 		}
 	}

@@ -86,8 +86,9 @@ func (s *Store) Heads(ctx context.Context) (catalogSeq, interactionSeq int64, er
 
 // Load calls each for every item with its vector in the live space, ascending by item id, all
 // in one REPEATABLE READ transaction with the Head it returns. Rows are streamed; each owns
-// what it was given. An error of each ends the load and is returned as it is.
-func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engine.ItemRow) error) (head engine.Head, err error) {
+// what it was given. An error of each ends the load and is returned as it is. Vectors of items
+// last written up to what vectorsAfter returns, if it is not nil, stay in the database.
+func (s *Store) Load(ctx context.Context, halfLife time.Duration, vectorsAfter func(engine.Head) int64, each func(engine.ItemRow) error) (head engine.Head, err error) {
 	err = s.snapshot(ctx, "load the catalogue", func(tx pgx.Tx) error {
 		h, err := readHeads(ctx, tx)
 		if err != nil {
@@ -103,7 +104,11 @@ func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engi
 		if head.Newest, head.Counts, err = readCounts(ctx, tx, halfLife); err != nil {
 			return err
 		}
-		return eachItem(ctx, tx, head.Space, each)
+		var after int64
+		if vectorsAfter != nil {
+			after = vectorsAfter(head)
+		}
+		return eachItem(ctx, tx, head.Space, after, each)
 	})
 	if err != nil {
 		return engine.Head{}, err
@@ -111,14 +116,15 @@ func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engi
 	return head, nil
 }
 
-// eachItem streams the items with their vectors in a space (nil: without).
-func eachItem(ctx context.Context, tx pgx.Tx, space *recsys.SpaceRecord, each func(engine.ItemRow) error) error {
+// eachItem streams the items, those written after a change with their vectors in a space (nil:
+// without).
+func eachItem(ctx context.Context, tx pgx.Tx, space *recsys.SpaceRecord, after int64, each func(engine.ItemRow) error) error {
 	var of recsys.SpaceRecord
 	if space != nil {
 		of = *space
 	}
 	rows, err := tx.Query(ctx, `SELECT `+itemColumns+`, v.vector FROM item i
-		LEFT JOIN item_vector v ON v.item_id = i.item_id AND v.space_id = $1 ORDER BY i.item_id`, of.ID)
+		LEFT JOIN item_vector v ON v.item_id = i.item_id AND v.space_id = $1 AND i.seq > $2 ORDER BY i.item_id`, of.ID, after)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 func TestLoadAndChangesOfAnEmptyStore(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return errors.New("an item") })
+	head, err := b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return errors.New("an item") })
 	if diff := gocmp.Diff(engine.Head{}, head); diff != "" || err != nil {
 		t.Errorf("head (want, got):\n%s%v", diff, err)
 	}
@@ -139,7 +139,7 @@ func load(t *testing.T, s *postgres.Store) *replica {
 	t.Helper()
 	r := &replica{items: make(map[string]engine.ItemRow), counts: make(map[engine.TypeCount]int64), applied: make(map[string]int)}
 	last := ""
-	head, err := s.Load(t.Context(), 0, func(row engine.ItemRow) error {
+	head, err := s.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 		if row.Item.ItemID <= last {
 			t.Errorf("item %q comes after %q", row.Item.ItemID, last)
 		}
@@ -325,7 +325,7 @@ func TestLoadIsOneSnapshot(t *testing.T) {
 	}
 	for range 30 {
 		seqs := make(map[string]int64)
-		head, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
+		head, err := b.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 			seqs[row.Item.ItemID] = row.Seq
 			return nil
 		})
@@ -354,7 +354,7 @@ func TestLoadWeighsCountsByAge(t *testing.T) {
 	}
 	writes = append(writes, engine.InteractionWrite{Interaction: view(recsys.User("u"), "b", 1<<24)})
 	load := func(halfLife time.Duration) (time.Time, map[string]engine.TypeCount) {
-		head, err := b.Load(t.Context(), halfLife, func(engine.ItemRow) error { return nil })
+		head, err := b.Load(t.Context(), halfLife, nil, func(engine.ItemRow) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -398,17 +398,17 @@ func TestLoadReportsACorruptItem(t *testing.T) {
 		if _, err := b.raw.Exec(t.Context(), spoil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil }); !errors.Is(err, recsys.ErrCorrupt) {
+		if _, err := b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return nil }); !errors.Is(err, recsys.ErrCorrupt) {
 			t.Errorf("after %s: %v", spoil, err)
 		}
 	}
 	stop := errors.New("enough")
 	put(t, b.Store, w)
-	if _, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return stop }); err != stop {
+	if _, err := b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return stop }); err != stop {
 		t.Errorf("error of the callback: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := b.Load(ctx, 0, func(engine.ItemRow) error { cancel(); return ctx.Err() }); !errors.Is(err, context.Canceled) {
+	if _, err := b.Load(ctx, 0, nil, func(engine.ItemRow) error { cancel(); return ctx.Err() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

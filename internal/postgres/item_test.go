@@ -56,7 +56,7 @@ func TestItemRoundTrip(t *testing.T) {
 		}
 	}
 	var loaded []engine.ItemRow
-	head, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
+	head, err := b.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 		loaded = append(loaded, row)
 		return nil
 	})

@@ -168,7 +168,7 @@ func TestLostServerIsUnavailable(t *testing.T) {
 		"put items":        second(store.PutItems(t.Context(), writesNamed("b"))),
 		"put interactions": second(store.PutInteractions(t.Context(), []engine.InteractionWrite{{Interaction: view(recsys.User("u"), "b", 1)}})),
 		"history":          second(store.History(t.Context(), recsys.User("u"), 1)),
-		"load":             second(store.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })),
+		"load":             second(store.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return nil })),
 		"ping":             store.Ping(t.Context()),
 	} {
 		if !errors.Is(err, recsys.ErrUnavailable) {

@@ -251,7 +251,7 @@ func TestLostRead(t *testing.T) {
 		got = append(got, row.Item.ItemID)
 		return nil
 	}
-	if _, err := store.Load(t.Context(), 0, each); err != nil || len(got) != 2 {
+	if _, err := store.Load(t.Context(), 0, nil, each); err != nil || len(got) != 2 {
 		t.Errorf("loaded %v, %v", got, err)
 	}
 	if p.cuts.Load() != 1 {
@@ -263,7 +263,7 @@ func TestLostRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = nil
-	_, err := store.Load(t.Context(), 0, func(row engine.ItemRow) error {
+	_, err := store.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 		if len(got) == 0 {
 			b.terminate(t, `state = 'active'`)
 		}

@@ -23,7 +23,7 @@ import (
 func (b *bundle) vectors(t *testing.T) map[string][]float32 {
 	t.Helper()
 	got := make(map[string][]float32)
-	_, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
+	_, err := b.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 		got[row.Item.ItemID] = row.Vector
 		return nil
 	})
@@ -81,7 +81,7 @@ func TestSpaceLifecycle(t *testing.T) {
 	if diff := cmp.Diff(map[string][]float32{"old": {1, 2}, "bare": nil, "fresh": {7, 8}}, b.vectors(t)); diff != "" {
 		t.Errorf("the live space after (want, got):\n%s", diff)
 	}
-	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })
+	head, err := b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func exchange(t *testing.T, b *bundle) recsys.SpaceID {
 	}
 	var ids []string
 	var vectors [][]float32
-	head, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
+	head, err := b.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 		ids, vectors = append(ids, row.Item.ItemID), append(vectors, embedded(id, row.Item))
 		return nil
 	})
@@ -179,7 +179,7 @@ func exchange(t *testing.T, b *bundle) recsys.SpaceID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := b.Load(t.Context(), 0, func(row engine.ItemRow) error {
+	after, err := b.Load(t.Context(), 0, nil, func(row engine.ItemRow) error {
 		if want := embedded(id, row.Item); row.Vector != nil && !slices.Equal(want, row.Vector) {
 			t.Errorf("item %s has the vector %v, want %v or none", row.Item.ItemID, row.Vector, want)
 		}
@@ -249,7 +249,7 @@ func TestModels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })
+	head, err := b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestModelsAreListedAndPruned(t *testing.T) {
 	if err := b.ActivateModel(t.Context(), ids[1], true); err != nil {
 		t.Fatal(err)
 	}
-	head, err := b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil })
+	head, err := b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return nil })
 	if err != nil || !head.TrainingPaused || head.Model.ID != ids[1] {
 		t.Errorf("paused %v, model %v, %v", head.TrainingPaused, head.Model, err)
 	}
@@ -314,7 +314,7 @@ func TestModelsAreListedAndPruned(t *testing.T) {
 	if err := b.ActivateModel(t.Context(), ids[4], false); err != nil {
 		t.Fatal(err)
 	}
-	if head, err = b.Load(t.Context(), 0, func(engine.ItemRow) error { return nil }); err != nil || head.TrainingPaused {
+	if head, err = b.Load(t.Context(), 0, nil, func(engine.ItemRow) error { return nil }); err != nil || head.TrainingPaused {
 		t.Errorf("still paused: %v, %v", head.TrainingPaused, err)
 	}
 }

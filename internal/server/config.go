@@ -19,6 +19,8 @@ type Config struct {
 	MaxConcurrentStreams uint32
 	// Timeout is the deadline of a unary call whose client set none.
 	Timeout time.Duration
+	// Profiling serves the profiles of net/http/pprof beside metrics and health.
+	Profiling bool
 }
 
 // DefaultConfig returns the settings for one shop on one machine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -13,7 +14,8 @@ import (
 const pingTimeout = 2 * time.Second
 
 // HTTPHandler answers /metrics for Prometheus, /healthz (the process lives) and /readyz (it
-// is ready and the store answers; 503 with the reason if not).
+// is ready and the store answers; 503 with the reason if not), and with Config.Profiling
+// /debug/pprof/.
 func (s *Server) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 8, Timeout: 10 * time.Second}))
@@ -21,6 +23,13 @@ func (s *Server) HTTPHandler() http.Handler {
 		writeHealth(w, http.StatusOK, healthBody{Status: "alive"})
 	})
 	mux.HandleFunc("GET /readyz", s.readyz)
+	if s.config.Profiling {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 

@@ -55,7 +55,7 @@ func NewStore() *Store {
 // item at 1,280 dimensions.
 func Copy(ctx context.Context, from engine.Store, encoder, textEncoder string) (*Store, error) {
 	s := NewStore()
-	head, err := from.Load(ctx, 0, func(row engine.ItemRow) error {
+	head, err := from.Load(ctx, 0, nil, func(row engine.ItemRow) error {
 		s.items[row.Item.ItemID] = &storedItem{item: row.Item, seq: 1, vectors: map[recsys.SpaceID][]float32{1: row.Vector}}
 		return ctx.Err()
 	})
@@ -242,8 +242,8 @@ func (s *Store) PutTextOutputs(_ context.Context, encoder string, outputs []engi
 	return nil
 }
 
-// Load hands out the catalogue.
-func (s *Store) Load(ctx context.Context, halfLife time.Duration, each func(engine.ItemRow) error) (engine.Head, error) {
+// Load hands out the catalogue, all vectors included.
+func (s *Store) Load(ctx context.Context, halfLife time.Duration, _ func(engine.Head) int64, each func(engine.ItemRow) error) (engine.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	head := engine.Head{CatalogSeq: s.catalogSeq, InteractionSeq: s.interactionSeq}

@@ -105,3 +105,73 @@ func BenchmarkTopK(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDotAt reads 16 rows at a time from anywhere in a catalogue, as a walk through a
+// graph does: float32, codes, and float32 row by row.
+func BenchmarkDotAt(b *testing.B) {
+	for _, shape := range []struct{ rows, dims int }{{100_000, 64}, {1_000_000, 64}, {100_000, 384}, {50_000, 1280}} {
+		rng := rand.New(rand.NewPCG(8, 8))
+		rows, q := vector(shape.rows*shape.dims), vector(shape.dims)
+		codes, scale := encodeRows(rows, shape.dims)
+		var coded Query
+		coded.Encode(q)
+		ids, out := make([]uint32, 1<<18), make([]float32, 16)
+		for i := range ids {
+			ids[i] = uint32(rng.IntN(shape.rows))
+		}
+		each := func(name string, score func(ids []uint32)) {
+			b.Run(fmt.Sprintf("%dx%d/%s", shape.rows, shape.dims, name), func(b *testing.B) {
+				for i := range b.N {
+					from := i * 16 % len(ids)
+					score(ids[from : from+16])
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(16*b.N), "ns/row")
+			})
+		}
+		each("float32", func(ids []uint32) { DotAt(q, rows, ids, out) })
+		each("codes", func(ids []uint32) { DotCodesAt(&coded, codes, scale, ids, out) })
+		each("one by one", func(ids []uint32) {
+			for _, id := range ids {
+				sink += Dot(q, rows[int(id)*shape.dims:(int(id)+1)*shape.dims])
+			}
+		})
+	}
+}
+
+// BenchmarkDotCodes scans codes that stay in cache and codes that do not.
+func BenchmarkDotCodes(b *testing.B) {
+	for _, shape := range []struct{ rows, dims int }{{256, 64}, {256, 1280}, {100_000, 64}, {100_000, 384}} {
+		b.Run(fmt.Sprintf("%dx%d", shape.rows, shape.dims), func(b *testing.B) {
+			codes, scale := encodeRows(vector(shape.rows*shape.dims), shape.dims)
+			var q Query
+			q.Encode(vector(shape.dims))
+			out := make([]float32, shape.rows)
+			b.ResetTimer()
+			for range b.N {
+				DotCodes(&q, codes, scale, out)
+			}
+			report(b, shape.rows*shape.dims, func() { dotCodesPlain(q.signed, codes, scale, q.bias, out) })
+		})
+	}
+}
+
+func encodeRows(rows []float32, dims int) (codes []uint8, scale []float32) {
+	n, size := len(rows)/dims, CodeLen(dims)
+	codes, scale = make([]uint8, n*size), make([]float32, n)
+	for i := range n {
+		scale[i], _, _ = Encode(rows[i*dims:(i+1)*dims], codes[i*size:(i+1)*size])
+	}
+	return codes, scale
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for _, n := range []int{64, 384, 1280} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			v, code := vector(n), make([]uint8, CodeLen(n))
+			for range b.N {
+				Encode(v, code)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*b.N), "ns/element")
+		})
+	}
+}

@@ -33,6 +33,34 @@ func dotRowsPlain(q, rows, out []float32) {
 	}
 }
 
+func dotAtPlain(q, rows []float32, ids []uint32, out []float32) {
+	for i, id := range ids {
+		at := int(id) * len(q)
+		out[i] = dotPlain(q, rows[at:at+len(q)])
+	}
+}
+
+// dotCodePlain is Σ q·code, the bias still in it.
+func dotCodePlain(signed, code []uint8) (sum int32) {
+	code = code[:len(signed)]
+	for i, b := range signed {
+		sum += int32(int8(b)) * int32(code[i])
+	}
+	return sum
+}
+
+func dotCodesPlain(signed, codes []uint8, scale []float32, bias int32, out []float32) {
+	for i := range out {
+		out[i] = float32(dotCodePlain(signed, codes[i*len(signed):])-bias) * scale[i]
+	}
+}
+
+func dotCodesAtPlain(signed, codes []uint8, scale []float32, bias int32, ids []uint32, out []float32) {
+	for i, id := range ids {
+		out[i] = float32(dotCodePlain(signed, codes[int(id)*len(signed):])-bias) * scale[id]
+	}
+}
+
 func addRowsPlain(c, rows, y []float32) {
 	for k, alpha := range c {
 		axpyPlain(alpha, rows[k*len(y):(k+1)*len(y)], y)

@@ -22,7 +22,8 @@ func better(a, b Scored) bool {
 // pushing. It is a heap with the worst kept entry on top: O(log k) for a push that
 // is kept, O(1) for one that is not.
 //
-// It does not look for repeated ids. It belongs to one goroutine at a time.
+// It does not look for repeated ids. It belongs to one goroutine at a time. The zero value
+// keeps nothing.
 type TopK struct {
 	k    int
 	heap []Scored
@@ -35,6 +36,12 @@ func NewTopK(k int) *TopK {
 	k = max(k, 0)
 	return &TopK{k: k, heap: make([]Scored, 0, min(k, reserve))}
 }
+
+// Reset empties t, which keeps its memory, and makes it keep the k best from now on.
+func (t *TopK) Reset(k int) { t.k, t.heap = max(k, 0), t.heap[:0] }
+
+// K returns how many entries are kept at most.
+func (t *TopK) K() int { return t.k }
 
 // Len returns how many entries are kept.
 func (t *TopK) Len() int { return len(t.heap) }
@@ -69,7 +76,7 @@ func (t *TopK) Push(id uint32, score float32) {
 // Sorted returns the kept entries, best first, in a new slice that the caller owns;
 // the TopK can be pushed to afterwards.
 func (t *TopK) Sorted() []Scored {
-	out := slices.Clone(t.heap)
+	out := append(make([]Scored, 0, len(t.heap)), t.heap...)
 	slices.SortFunc(out, func(a, b Scored) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.ID, b.ID))
 	})

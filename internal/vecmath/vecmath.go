@@ -48,6 +48,10 @@ func DotRows(q, rows, out []float32) {
 	dotRowsPlain(q, rows, out)
 }
 
+// Prefetch asks memory for the 128 bytes that begin at p and does not wait for them. It is
+// a hint: it reads nothing, and on some machines it does nothing.
+func Prefetch(p *uint32) { prefetch(p) }
+
 // AddRows adds Σ_k c[k]·row k to y, in place: the transpose of DotRows. Rows are stored one
 // after another, len(y) elements each, so len(rows) must be len(c)·len(y): anything else
 // panics. y must not overlap c or rows.

@@ -34,7 +34,7 @@ func OpenShop(ctx context.Context, name string, files trial.Files, encoder engin
 		}
 	}
 	s := Shop{Name: name, Catalog: catalog, Log: catalog.Store.All(), words: make(map[string][]string)}
-	_, err = catalog.Store.Load(ctx, 0, func(row engine.ItemRow) error {
+	_, err = catalog.Store.Load(ctx, 0, nil, func(row engine.ItemRow) error {
 		s.words[row.Item.ItemID] = wordsOf(row.Item)
 		return nil
 	})
