@@ -54,7 +54,8 @@ func foldsOf(l *label, items []Item, of gallery, seed uint64) (asked, fold []int
 //
 // It is a linear discriminant (Fisher's, with a ridge) on standardised features, fitted on four folds
 // and asked about the fifth; a regression on one-hot targets, no dearer, hides classes behind each
-// other where there are many (81 groceries by colour histogram: .77 against .88). Its penalty is chosen once, within the rows that the first fold is fitted on.
+// other where there are many (Hastie, Tibshirani and Friedman 2009, §4.2). Its penalty is chosen once, within the rows
+// that the first fold is fitted on.
 func probe(ctx context.Context, v View, l *label, of gallery, asked, fold []int) ([]float64, error) {
 	p := newProbing(v, l, of, asked)
 	right := make([]float64, len(asked))

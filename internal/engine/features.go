@@ -142,7 +142,9 @@ func (f *Features) findModel(ctx context.Context, v *versions, live *State, aske
 	if err != nil {
 		return unknownVersion(err, field, v.Model)
 	}
-	v.model = p.value
+	model := *p.value
+	model.blind = model.encoder != "" && model.encoder != v.Encoder // raw outputs are those that the space reads
+	v.model = &model
 	return youngerThan(v.AsOf, p.createTime, field, v.Model)
 }
 

@@ -22,6 +22,8 @@ type FeatureStore interface {
 	Model(ctx context.Context, id recsys.ModelID) (*recsys.ModelRecord, error)
 	// ItemsAt returns items as they were, ascending by id.
 	ItemsAt(ctx context.Context, q ItemsAtQuery) ([]FeatureRow, error)
+	// TextOutputs is that of Store.
+	TextOutputs(ctx context.Context, encoder string, itemIDs []string, each func(TextOutput) error) error
 	// UnknownAt counts the items that were registered at a time but are known only as they
 	// became later, because they were changed before the store kept a history.
 	UnknownAt(ctx context.Context, asOf time.Time) (int64, error)

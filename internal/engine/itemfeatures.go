@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/recsys"
@@ -38,8 +40,12 @@ func (f *Features) Items(ctx context.Context, q FeatureQuery, itemIDs []string, 
 		if err != nil {
 			return v.FeatureVersions, err
 		}
+		inputs, err := f.inputs(ctx, v, rows)
+		if err != nil {
+			return v.FeatureVersions, err
+		}
 		for i := range rows {
-			if err := each(v.FeatureVersions, v.item(&rows[i])); err != nil {
+			if err := each(v.FeatureVersions, v.item(&rows[i], inputs[i])); err != nil {
 				return v.FeatureVersions, err
 			}
 		}
@@ -56,9 +62,46 @@ func (f *Features) Unknown(ctx context.Context, asOf time.Time) (int64, error) {
 	return f.store.UnknownAt(ctx, asOf)
 }
 
-func (v *versions) item(row *FeatureRow) ItemFeatures {
+// inputs are what space and model read of items. A text counts if its output is stored, which it is of the
+// newest text of each item alone.
+func (f *Features) inputs(ctx context.Context, v *versions, rows []FeatureRow) ([]space.Input, error) {
+	inputs := make([]space.Input, len(rows))
+	at := make(map[string]int, len(rows))
+	ids := make([]string, len(rows))
+	for i := range rows {
+		it := &rows[i].Item
+		inputs[i] = space.Input{Image: rows[i].Raw, Attributes: it.Attributes}
+		at[it.ItemID], ids[i] = i, it.ItemID
+	}
+	encoder := v.textEncoder()
+	if encoder == "" || len(rows) == 0 {
+		return inputs, nil
+	}
+	err := f.store.TextOutputs(ctx, encoder, ids, func(t TextOutput) error {
+		if i := at[t.ItemID]; t.Of(&rows[i].Item) {
+			inputs[i].Text, inputs[i].TextEncoder = slices.Clone(t.Raw), encoder
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read text encoder outputs: %w", err)
+	}
+	return inputs, nil
+}
+
+// textEncoder names the encoder of texts that the versions read; "" if they read none.
+func (v *versions) textEncoder() string {
+	if v.space != nil && v.space.TextEncoder() != "" {
+		return v.space.TextEncoder()
+	}
+	if v.model != nil && v.model.content != nil {
+		return v.model.content.TextEncoder()
+	}
+	return ""
+}
+
+func (v *versions) item(row *FeatureRow, in space.Input) ItemFeatures {
 	it := &row.Item
-	in := space.Input{Image: row.Raw, Attributes: it.Attributes}
 	out := ItemFeatures{ItemID: it.ItemID, Title: it.Title, Attributes: it.Attributes, CreateTime: it.CreateTime, ValueTime: row.ValueTime,
 		Raw: row.Raw, Vector: v.space.Embed(in)}
 	if v.model != nil {

@@ -240,6 +240,11 @@ func TestTextRanksNewItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.register(t, titledItem("0-new", 0, r), titledItem("1-new", 1, r))
+	for id, item := range b.features(t, engine.FeatureQuery{}).Items {
+		if diff := cmp.Diff(b.Vector(id), item.Vector); diff != "" {
+			t.Errorf("vector of %s (-index +feature):\n%s", id, diff)
+		}
+	}
 	place := func(user, item string) int {
 		list := ids(b.recommend(t, engine.RecommendQuery{Actor: recsys.User(user), PageSize: 60, IncludeSeen: true}))
 		for i, id := range list {

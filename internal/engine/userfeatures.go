@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-473295a7/vitrine/internal/als"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
-	"github.com/seed-473295a7/vitrine/internal/space"
 )
 
 // UserFeatures is what models read of one user or visitor.
@@ -105,9 +104,13 @@ func (r *userRun) read(ctx context.Context, itemIDs []string, encoder string) er
 		if err != nil {
 			return err
 		}
+		inputs, err := r.f.inputs(ctx, r.v, rows)
+		if err != nil {
+			return err
+		}
 		for i := range rows {
-			it := &rows[i].Item
-			r.factors[it.ItemID], _ = r.v.model.itemFactor(it.ItemID, space.Input{Image: rows[i].Raw, Attributes: it.Attributes})
+			itemID := rows[i].Item.ItemID
+			r.factors[itemID], _ = r.v.model.itemFactor(itemID, inputs[i])
 		}
 		itemIDs = itemIDs[n:]
 	}
