@@ -3,6 +3,8 @@
 
 GO ?= go
 PYTHON ?= python3
+# TAGS=turbojpeg reads JPEGs with libjpeg-turbo (package libturbojpeg0-dev and pkg-config).
+TAGS ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GRPCURL_VERSION := v1.9.4
 BUF_VERSION := 1.75.0
@@ -26,7 +28,7 @@ bin/grpcurl:
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
 
 build: setup
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/vitrine ./cmd/vitrine
+	$(GO) build -tags "$(TAGS)" -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/vitrine ./cmd/vitrine
 
 run: build
 	bin/vitrine demo
@@ -52,7 +54,7 @@ bench: build
 	$(GO) run ./bench/als
 	$(GO) run ./bench/ann
 	$(GO) run ./bench/quality
-	$(GO) run ./bench/embed
+	$(GO) run -tags "$(TAGS)" ./bench/embed
 	$(GO) run ./bench/serve
 	$(GO) run ./bench/recommend
 

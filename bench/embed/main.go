@@ -1,9 +1,10 @@
 // Command embed measures pictures embedded per CPU-second, from file to vector, against Python
-// with Pillow and onnxruntime on the same files, turn by turn in the same run.
+// with Pillow and onnxruntime on the same files, turn by turn in the same run: the golden
+// pictures, those of a folder, and square JPEGs of two sizes made of them.
 //
-//	go run ./bench/embed [--images DIR] [--limit N] [--max-batch N] [--workers N]
+//	go run [-tags turbojpeg] ./bench/embed [--images DIR] [--limit N] [--max-batch N] [--workers N]
 //
-// The peer runs on one thread, by one and by eight pictures a run, in a virtual environment
+// The tag measures what a build with libjpeg-turbo does. The peer runs on one thread, by one and by eight pictures a run, in a virtual environment
 // that is made in the user's cache at first use. CPU time is that of all threads of a process.
 // Run it from the root of the repository. The last line is for machines.
 package main
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -62,8 +64,10 @@ func run(ctx context.Context, config onnx.Config, images string, limit int) (err
 	if err != nil {
 		return err
 	}
-	if files := pictures(images, limit); len(files) == 0 {
+	files := pictures(images, limit)
+	if len(files) == 0 {
 		fmt.Printf("no pictures in %s: golden pictures only\n", images)
+		files = pictures(golden, 0)
 	} else {
 		further, err := b.set(ctx, images, files)
 		if err != nil {
@@ -71,8 +75,33 @@ func run(ctx context.Context, config onnx.Config, images string, limit int) (err
 		}
 		total = total.plus(further)
 	}
-	fmt.Printf("RESULT embed ratio_vs_python=%.3f images_per_cpu_s=%.1f\n", total.ratio(), total.oneByOne.rate())
+	bySize, err := b.sizes(ctx, files)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("RESULT embed ratio_vs_python=%.3f images_per_cpu_s=%.1f ratio_%d=%.3f ratio_%d=%.3f\n", total.ratio(), total.oneByOne.rate(),
+		small, bySize[small].ratio(), mosaic*small, bySize[mosaic*small].ratio())
 	return nil
+}
+
+// sizes measures JPEGs of each size made of other pictures.
+func (b bench) sizes(ctx context.Context, from []string) (map[int]result, error) {
+	dir, err := os.MkdirTemp("", "vitrine-embed-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	files, err := writeSizes(dir, from)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int]result)
+	for _, side := range slices.Sorted(maps.Keys(files)) {
+		if out[side], err = b.set(ctx, fmt.Sprintf("JPEGs of %d × %d", side, side), files[side]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // pictures lists JPEG and PNG files of a folder; limit 0 means all.

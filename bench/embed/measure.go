@@ -53,7 +53,7 @@ func (o ours) oneByOne(ctx context.Context, files []string) (c costs, vectors []
 			if err != nil {
 				return err
 			}
-			p, err := imageprep.Decode(data, imageprep.DefaultLimits())
+			p, err := imageprep.DecodeFor(data, imageprep.DefaultLimits(), o.rule)
 			if err != nil {
 				return err
 			}

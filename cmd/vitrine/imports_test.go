@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 
 	"internal/recsys":         {},
 	"internal/vecmath":        {},
-	"internal/imageprep":      {"recsys", "vecmath"},
+	"internal/imageprep":      {"recsys", "vecmath", "imageprep/turbo"},
 	"internal/space":          {"recsys", "vecmath"},
 	"internal/als":            {"recsys", "vecmath"},
 	"internal/ann":            {"recsys", "vecmath"},
@@ -45,6 +45,8 @@ var mayImport = map[string][]string{
 	"internal/export":         {"recsys", "engine"},
 	"internal/demo":           {"recsys", "ingest", "engine"},
 	"internal/server":         {"recsys", "engine", "proto/vitrine/v1"},
+
+	"internal/imageprep/turbo": {},
 }
 
 // onlyIn confines libraries to the packages that wrap them.

@@ -171,7 +171,7 @@ func (e *Engine) inputs(ctx context.Context, encoder Encoder, rows []ItemRow) ([
 	pictured := make(map[string]*space.Input, len(rows))
 	var ids []string
 	for i, row := range rows {
-		inputs[i] = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
+		inputs[i] = e.inputOf(&rows[i].Item, texts[row.Item.ItemID])
 		if len(row.Item.ImageDigest) > 0 {
 			pictured[row.Item.ItemID] = &inputs[i]
 			ids = append(ids, row.Item.ItemID)

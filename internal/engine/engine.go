@@ -50,9 +50,9 @@ type Engine struct {
 // Deps are what the engine works with; all but Encoders, TextEncoder and Meter are required.
 type Deps struct {
 	Store       Store
-	Encoder     Encoder  // of a shop that has no embedding space yet
-	Encoders    Encoders // opens others; nil: there are none
-	TextEncoder TextEncoder
+	Encoder     Encoder     // of a shop that has no embedding space yet
+	Encoders    Encoders    // opens others; nil: there are none
+	TextEncoder TextEncoder // nil: texts are not embedded
 	Log         *slog.Logger
 	Now         func() time.Time
 	Meter       Meter // is told how long requests take; nil: nobody is

@@ -43,7 +43,7 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 
 // textsOf returns what is stored of the texts of the items, so that one that is sent again as it
 // was is not encoded again.
-func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string][]float32, error) {
+func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string]TextOutput, error) {
 	list := make([]*recsys.Item, len(items))
 	for i := range items {
 		list[i] = &items[i].Item
@@ -51,10 +51,10 @@ func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string]
 	return e.storedTexts(ctx, list)
 }
 
-// prepare embeds one item; text is the stored output of its text, if there is one.
-func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text []float32) (ItemWrite, space.Input, error) {
+// prepare embeds one item; text is the stored output of its text, or of the one it had.
+func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text TextOutput) (ItemWrite, space.Input, error) {
 	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
-	in := e.withText(space.Input{Attributes: r.Item.Attributes}, text)
+	in := e.inputOf(&r.Item, text)
 	w.Item.ImageDigest = nil
 	if r.Image != nil {
 		digest := sha256.Sum256(r.Image)
@@ -176,16 +176,17 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 	if err := u.Change(&r.Item); err != nil {
 		return Registered{}, err
 	}
-	inputs, err := e.inputs(ctx, s.encoder, []ItemRow{{Item: r.Item}})
-	if err != nil {
-		return Registered{}, err
-	}
-	w, in := ItemWrite{Item: r.Item, Encoder: s.encoder.Name(), Space: s.spaceID, Request: u.Request}, inputs[0]
+	var w ItemWrite
+	var in space.Input
+	var err error
 	if u.ImageSet {
 		r.Image = u.Image
-		w, in, err = e.prepare(ctx, s, &r, in.Text)
-	} else if err = e.completeText(ctx, &w, &in); err == nil {
-		w.Vector = s.space.Embed(in)
+		var texts map[string]TextOutput
+		if texts, err = e.textsOf(ctx, []Registration{r}); err == nil {
+			w, in, err = e.prepare(ctx, s, &r, texts[u.ItemID])
+		}
+	} else {
+		w, in, err = e.prepareUpdate(ctx, s, &r)
 	}
 	if err != nil {
 		return Registered{}, err
@@ -194,6 +195,21 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 	out := make([]Registered, 1)
 	e.commit(ctx, []ItemWrite{w}, []space.Input{in}, out)
 	return out[0], out[0].Err
+}
+
+// prepareUpdate embeds an item whose picture stays.
+func (e *Engine) prepareUpdate(ctx context.Context, s *State, r *Registration) (ItemWrite, space.Input, error) {
+	w := ItemWrite{Item: r.Item, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
+	inputs, err := e.inputs(ctx, s.encoder, []ItemRow{{Item: r.Item}})
+	if err != nil {
+		return w, space.Input{}, err
+	}
+	in := inputs[0]
+	if err := e.completeText(ctx, &w, &in); err != nil {
+		return w, in, err
+	}
+	w.Vector = s.space.Embed(in)
+	return w, in, nil
 }
 
 // DeleteItem removes an item; when it returns, no response holds it any more.

@@ -70,7 +70,7 @@ func (e *Engine) queryVector(ctx context.Context, s *State, q SimilarQuery) (sel
 		if err != nil {
 			return nil, nil, err
 		}
-		in = e.withText(space.Input{Attributes: row.Item.Attributes}, texts[row.Item.ItemID])
+		in = e.inputOf(&row.Item, texts[row.Item.ItemID])
 	}
 	digest := sha256.Sum256(q.Image)
 	if in.Image, err = e.encode(ctx, s.encoder, q.Image, digest[:]); err != nil {

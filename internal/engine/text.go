@@ -36,6 +36,15 @@ func (e *Engine) TextEncoder() string {
 // textOf is what is encoded of an item: title and description; "" if it has neither.
 func textOf(it *recsys.Item) string { return strings.TrimSpace(it.Title + "\n" + it.Description) }
 
+// Of reports whether there is an output and it is of the text that an item has now.
+func (t TextOutput) Of(it *recsys.Item) bool {
+	if t.Raw == nil {
+		return false
+	}
+	digest := sha256.Sum256([]byte(textOf(it)))
+	return bytes.Equal(digest[:], t.Digest)
+}
+
 // encodeText gives what is to be stored of a text that is not empty.
 func (e *Engine) encodeText(ctx context.Context, itemID, text string) (TextOutput, error) {
 	digest := sha256.Sum256([]byte(text))
@@ -46,27 +55,18 @@ func (e *Engine) encodeText(ctx context.Context, itemID, text string) (TextOutpu
 	return TextOutput{ItemID: itemID, Digest: digest[:], Raw: raw}, nil
 }
 
-// storedTexts returns the stored outputs by item id, those that are of the text the item has now.
-func (e *Engine) storedTexts(ctx context.Context, items []*recsys.Item) (map[string][]float32, error) {
+// storedTexts returns the stored outputs by item id, of whatever text the items had.
+func (e *Engine) storedTexts(ctx context.Context, items []*recsys.Item) (map[string]TextOutput, error) {
 	if e.texts == nil || len(items) == 0 {
 		return nil, nil
 	}
-	digests := make(map[string][32]byte, len(items))
-	var ids []string
-	for _, it := range items {
-		if text := textOf(it); text != "" {
-			digests[it.ItemID] = sha256.Sum256([]byte(text))
-			ids = append(ids, it.ItemID)
-		}
+	ids := make([]string, len(items))
+	for i, it := range items {
+		ids[i] = it.ItemID
 	}
-	out := make(map[string][]float32, len(ids))
-	if len(ids) == 0 {
-		return out, nil
-	}
+	out := make(map[string]TextOutput, len(ids))
 	err := e.store.TextOutputs(ctx, e.texts.Name(), ids, func(t TextOutput) error {
-		if digest := digests[t.ItemID]; bytes.Equal(digest[:], t.Digest) {
-			out[t.ItemID] = slices.Clone(t.Raw)
-		}
+		out[t.ItemID] = TextOutput{ItemID: t.ItemID, Digest: slices.Clone(t.Digest), Raw: slices.Clone(t.Raw)}
 		return nil
 	})
 	if err != nil {
@@ -75,10 +75,11 @@ func (e *Engine) storedTexts(ctx context.Context, items []*recsys.Item) (map[str
 	return out, nil
 }
 
-// withText gives an input its text.
-func (e *Engine) withText(in space.Input, raw []float32) space.Input {
-	if raw != nil {
-		in.Text, in.TextEncoder = raw, e.texts.Name()
+// inputOf is what is read of an item without a picture; t counts if it is of the text the item has now.
+func (e *Engine) inputOf(it *recsys.Item, t TextOutput) space.Input {
+	in := space.Input{Attributes: it.Attributes}
+	if t.Of(it) {
+		in.Text, in.TextEncoder = t.Raw, e.texts.Name()
 	}
 	return in
 }
@@ -96,7 +97,8 @@ func (e *Engine) completeText(ctx context.Context, w *ItemWrite, in *space.Input
 	if w.Text, err = e.encodeText(ctx, w.Item.ItemID, text); err != nil {
 		return err
 	}
-	w.TextEncoder, *in = e.texts.Name(), e.withText(*in, w.Text.Raw)
+	w.TextEncoder = e.texts.Name()
+	in.Text, in.TextEncoder = w.Text.Raw, w.TextEncoder
 	return nil
 }
 
@@ -130,7 +132,7 @@ func (e *Engine) embedTexts(ctx context.Context, rows []ItemRow) (int, error) {
 	}
 	var lacking []*recsys.Item
 	for i := range rows {
-		if it := &rows[i].Item; stored[it.ItemID] == nil && textOf(it) != "" {
+		if it := &rows[i].Item; textOf(it) != "" && !stored[it.ItemID].Of(it) {
 			lacking = append(lacking, it)
 		}
 	}

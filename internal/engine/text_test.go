@@ -189,6 +189,10 @@ func TestTextIsEncodedWhenItChanges(t *testing.T) {
 	step("registered", 1, func() { b.register(t, item) })
 	near("0")
 	step("registered again", 0, func() { b.register(t, item) })
+	step("twice in one call", 1, func() {
+		other := titledItem("x", 1, r)
+		b.register(t, other, item) // the later one wins
+	})
 	hide := func(it *recsys.Item) error { it.Hidden = !it.Hidden; return nil }
 	step("another field", 0, func() { update(engine.ItemUpdate{Change: hide}) })
 	step("another picture", 0, func() { update(engine.ItemUpdate{Change: hide, ImageSet: true, Image: picture(1, 1)}) })

@@ -16,6 +16,9 @@ import (
 // little more than what the decoder made.
 type Picture struct {
 	rows raster
+	// across and down are how long the sides are in pixels, where that is no whole number: the
+	// last pixels of a picture that was scaled down while it was read may show less than others.
+	across, down float64
 }
 
 // Width is in pixels, after the orientation was undone.
@@ -39,24 +42,50 @@ func (p *Picture) AppendRow(dst []byte, y int) []byte {
 // Errors: a *recsys.FieldError without Field whose Reason says what is wrong: too large,
 // not one of the formats, damaged, or a feature no decoder here knows (arithmetic coding,
 // animated WebP, …). A limit of bytes, pixels or memory counts before decoding.
-func Decode(data []byte, lim Limits) (*Picture, error) {
+func Decode(data []byte, lim Limits) (*Picture, error) { return decode(data, lim, 0) }
+
+// DecodeFor is Decode for a picture that only the Tensor of rule will be asked of. Built with the
+// tag turbojpeg it has libjpeg-turbo read JPEGs, which scales large ones down on the way, but
+// never below twice the short side that the rule wants; Width and Height are then those of what was
+// read. A file that libjpeg-turbo finds any fault with is left to the portable decoder, so that
+// the same files are refused for the same reasons.
+func DecodeFor(data []byte, lim Limits, rule Rule) (*Picture, error) {
+	return decode(data, lim, rule.ShortSide)
+}
+
+// decode is Decode, or DecodeFor a short side above 0.
+func decode(data []byte, lim Limits, side int) (*Picture, error) {
 	f, err := recognise(data, lim)
 	if err != nil {
 		return nil, err
 	}
 	turn := tiffOrientation(f.exif(data))
-	if err := admit(data, f, turn, lim); err != nil {
+	config, err := admit(data, f, turn, lim)
+	if err != nil {
 		return nil, err
 	}
 	var rows raster
+	by := 1
 	err = guard(func() (err error) {
+		if side > 0 && f.reduce != nil {
+			if rows, by = f.reduce(data, config, side); rows != nil {
+				return nil
+			}
+		}
 		rows, err = f.decode(data)
 		return err
 	})
 	if err != nil {
 		return nil, damaged(f.name, err)
 	}
-	return &Picture{rows: orient(rows, turn)}, nil
+	p := &Picture{rows: orient(rows, turn)}
+	if by > 1 {
+		p.across, p.down = float64(config.Width)/float64(by), float64(config.Height)/float64(by)
+		if turn >= 5 { // lies on its side
+			p.across, p.down = p.down, p.across
+		}
+	}
+	return p, nil
 }
 
 // recognise finds the format of a file that is not too large.
@@ -74,31 +103,30 @@ func recognise(data []byte, lim Limits) (format, error) {
 	return f, nil
 }
 
-// admit applies the limits to what the file says of itself.
-func admit(data []byte, f format, turn int, lim Limits) error {
-	var config image.Config
-	err := guard(func() (err error) {
+// admit applies the limits to what the file says of itself, and returns that.
+func admit(data []byte, f format, turn int, lim Limits) (config image.Config, err error) {
+	err = guard(func() (err error) {
 		config, err = f.config(bytes.NewReader(data))
 		return err
 	})
 	if err != nil {
-		return damaged(f.name, err)
+		return config, damaged(f.name, err)
 	}
 	if config.Width < 1 || config.Height < 1 {
-		return refuse("the %s picture is %d × %d pixels, want at least 1 × 1", f.name, config.Width, config.Height)
+		return config, refuse("the %s picture is %d × %d pixels, want at least 1 × 1", f.name, config.Width, config.Height)
 	}
 	// Divided, not multiplied: a hostile header may overflow the product.
 	if int64(config.Width) > lim.MaxPixels/int64(config.Height) {
-		return refuse("the %s picture is %d × %d pixels, want at most %d in all", f.name, config.Width, config.Height, lim.MaxPixels)
+		return config, refuse("the %s picture is %d × %d pixels, want at most %d in all", f.name, config.Width, config.Height, lim.MaxPixels)
 	}
 	need := f.memory(data, config)
 	if turn != 1 {
 		need += 4 * int64(config.Width) * int64(config.Height)
 	}
 	if need > lim.MaxMemory {
-		return refuse("the %s picture needs %d MiB to decode, want at most %d MiB", f.name, need>>20, lim.MaxMemory>>20)
+		return config, refuse("the %s picture needs %d MiB to decode, want at most %d MiB", f.name, need>>20, lim.MaxMemory>>20)
 	}
-	return nil
+	return config, nil
 }
 
 // guard runs a decoder. The decoders are made for honest files and have panicked on

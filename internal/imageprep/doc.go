@@ -16,4 +16,6 @@
 // bit, on every machine, with or without the AVX2 kernels. Where a decoder rounds
 // otherwise, as image/jpeg's inverse cosine transform does, they differ by a level here
 // and there; 16-bit grey, which Pillow saturates, keeps its high byte.
+// Built with the tag turbojpeg, DecodeFor has libjpeg-turbo read JPEGs: equal to Pillow's where it
+// need not scale them down.
 package imageprep

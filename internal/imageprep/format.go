@@ -21,17 +21,22 @@ type format struct {
 	decode func(data []byte) (raster, error)
 	memory func(data []byte, config image.Config) int64 // bytes decode would allocate, estimated
 	exif   func(data []byte) []byte                     // the EXIF block; nil if there is none
+
+	// reduce reads a picture at a size so many times smaller that still has the short side
+	// twice over; nil and 1 if it cannot, or finds any fault. The field is nil where no decoder
+	// scales.
+	reduce func(data []byte, config image.Config, side int) (rows raster, by int)
 }
 
 // formats lists what Decode reads; their order does not matter, no magic begins another.
 func formats() []format {
 	return []format{
-		{"JPEG", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG, jpegMemory, jpegEXIF},
-		{"PNG", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, decodeWith(png.Decode), times(2), pngEXIF},
-		{"GIF", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, decodeGIF, times(1), noEXIF},
-		{"WebP", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP, times(3), webpEXIF},
-		{"BMP", []string{"BM"}, bmp.DecodeConfig, decodeWith(bmp.Decode), times(1), noEXIF},
-		{"TIFF", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, decodeWith(tiff.Decode), times(4), wholeFile},
+		{"JPEG", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG, jpegMemory, jpegEXIF, reduceJPEG},
+		{"PNG", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, decodeWith(png.Decode), times(2), pngEXIF, nil},
+		{"GIF", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, decodeGIF, times(1), noEXIF, nil},
+		{"WebP", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP, times(3), webpEXIF, nil},
+		{"BMP", []string{"BM"}, bmp.DecodeConfig, decodeWith(bmp.Decode), times(1), noEXIF, nil},
+		{"TIFF", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, decodeWith(tiff.Decode), times(4), wholeFile, nil},
 	}
 }
 

@@ -12,10 +12,12 @@ import (
 // file can make the decoder walk all blocks once for every hundred bytes.
 const maxScans = 100
 
+// scansOf counts scans, and perhaps the few of a thumbnail: in entropy-coded data 0xff is always
+// followed by 0.
+func scansOf(data []byte) int { return bytes.Count(data, []byte{0xff, 0xda}) }
+
 func decodeJPEG(data []byte) (raster, error) {
-	// In entropy-coded data 0xff is always followed by 0, so this counts scans, and
-	// perhaps the few of a thumbnail.
-	if scans := bytes.Count(data, []byte{0xff, 0xda}); scans > maxScans {
+	if scans := scansOf(data); scans > maxScans {
 		return nil, refuse("the JPEG picture has %d scans, want at most %d", scans, maxScans)
 	}
 	m, err := jpeg.Decode(bytes.NewReader(data))

@@ -43,13 +43,12 @@ type taps struct {
 	inputs  int // how many inputs there are from base on that some output needs
 }
 
-// newTaps computes the weights of outputs from … from+n−1 of an axis scaled from in to out
-// samples. When it shrinks, the filter is stretched by the same factor (antialiasing).
+// newTaps computes the weights of outputs from … from+n−1 of an axis scaled to out samples. When it shrinks, the filter is stretched by the same factor (antialiasing).
 //
 // Method: precompute_coeffs and normalize_coeffs_8bpc of Pillow's Resample.c.
-func (f Filter) newTaps(in, out, from, n int) *taps {
+func (f Filter) newTaps(in axis, out, from, n int) *taps {
 	kernel, reach := f.kernel()
-	scale := float64(in) / float64(out)
+	scale := in.length / float64(out)
 	stretch := max(scale, 1)
 	support := reach * stretch
 	t := &taps{width: int(math.Ceil(support))*2 + 1, first: make([]int32, n)}
@@ -58,7 +57,7 @@ func (f Filter) newTaps(in, out, from, n int) *taps {
 	for i := range n {
 		center := (float64(from+i) + 0.5) * scale
 		lo := max(int(center-support+0.5), 0)
-		hi := min(int(center+support+0.5), in)
+		hi := min(int(center+support+0.5), in.samples)
 		var sum float64
 		for k := range hi - lo {
 			exact[k] = kernel((float64(lo+k) - center + 0.5) * (1 / stretch))

@@ -30,7 +30,7 @@ var shapes = []struct{ w, h, short, crop int }{
 // slowCrop is the definition: every tap, one sample at a time, in Pillow's integers
 // (exact false) or in float64 without any rounding between (exact true).
 func slowCrop(r *packedRaster, short, crop int, f Filter, exact bool) []byte {
-	w, h := scaled(r.width, r.height, short)
+	w, h := scaled(float64(r.width), float64(r.height), short)
 	mid := slowAxis(func(i, y, c int) float64 { return float64(byte(r.pix[y*r.width+i] >> (8 * c))) }, r.width, w, crop, r.height, f, exact)
 	out := slowAxis(func(i, x, c int) float64 { return mid[x][i][c] }, r.height, h, crop, crop, f, exact)
 	flat := make([]byte, 3*crop*crop)
@@ -165,7 +165,7 @@ func TestWeightsStayWithinTheirLanes(t *testing.T) {
 	for _, s := range []struct{ in, out, from, n int }{
 		{1, 256, 0, 256}, {2, 256, 0, 256}, {3, 4096, 0, 4096}, {137, 256, 16, 224}, {7071, 256, 16, 224}, {65535, 256, 0, 256}, {255, 256, 0, 256}, {257, 256, 0, 256},
 	} {
-		weights := Bicubic.newTaps(s.in, s.out, s.from, s.n)
+		weights := Bicubic.newTaps(whole(s.in), s.out, s.from, s.n)
 		for i := range s.n {
 			var sum, abs int64
 			for _, w := range weights.of(i) {
@@ -188,7 +188,7 @@ func TestKernelsEqualPlain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	fast, plain := newKernels(), plainKernels()
 	for _, s := range shapes {
-		across := Bicubic.newTaps(s.w, max(s.w*s.short/min(s.w, s.h), s.crop), 0, s.crop)
+		across := Bicubic.newTaps(whole(s.w), max(s.w*s.short/min(s.w, s.h), s.crop), 0, s.crop)
 		words := (s.crop + 7) / 8 * 4
 		columns := randomWords(rng, across.inputs+across.width)
 		var rows [4][]uint64
@@ -229,7 +229,7 @@ func TestScaled(t *testing.T) {
 		{256, 256, 256, 256, 256}, {2000, 3, 256, 170667, 256}, {1, 1, 256, 256, 256},
 		{512, 1281, 256, 256, 640}, {512, 1283, 256, 256, 642}, // 640.5 and 641.5: halves go to even
 	} {
-		w, h := scaled(c.w, c.h, c.side)
+		w, h := scaled(float64(c.w), float64(c.h), c.side)
 		if diff := cmp.Diff([2]int{c.wantW, c.wantH}, [2]int{w, h}); diff != "" {
 			t.Errorf("scaled(%d, %d, %d) (-want +got):\n%s", c.w, c.h, c.side, diff)
 		}

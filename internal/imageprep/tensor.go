@@ -7,11 +7,11 @@ import "math"
 //
 // Only the pixels that the centre crop needs are converted and scaled.
 func (p *Picture) Tensor(rule Rule) []float32 {
-	w, h := p.rows.size()
-	outW, outH := scaled(w, h, rule.ShortSide)
+	across, down := p.axes()
+	outW, outH := scaled(across.length, down.length, rule.ShortSide)
 	s := newScaler(p.rows,
-		rule.Filter.newTaps(w, outW, (outW-rule.Crop)/2, rule.Crop),
-		rule.Filter.newTaps(h, outH, (outH-rule.Crop)/2, rule.Crop))
+		rule.Filter.newTaps(across, outW, (outW-rule.Crop)/2, rule.Crop),
+		rule.Filter.newTaps(down, outH, (outH-rule.Crop)/2, rule.Crop))
 
 	levels := [3][256]float32{rule.levels(0), rule.levels(1), rule.levels(2)}
 	tensor := make([]float32, rule.Len())
@@ -31,10 +31,26 @@ func (p *Picture) Tensor(rule Rule) []float32 {
 
 // scaled is the size with the short side at side, the long one in proportion, rounded half
 // to even as Python's round.
-func scaled(w, h, side int) (width, height int) {
-	s := float64(side) / float64(min(w, h))
+func scaled(w, h float64, side int) (width, height int) {
+	s := float64(side) / min(w, h)
 	if w <= h {
-		return side, int(math.RoundToEven(float64(h) * s))
+		return side, int(math.RoundToEven(h * s))
 	}
-	return int(math.RoundToEven(float64(w) * s)), side
+	return int(math.RoundToEven(w * s)), side
+}
+
+// axis is one side of a picture.
+type axis struct {
+	samples int
+	length  float64 // in samples; less than their number where the last one shows less
+}
+
+func whole(samples int) axis { return axis{samples, float64(samples)} }
+
+func (p *Picture) axes() (across, down axis) {
+	across, down = whole(p.Width()), whole(p.Height())
+	if p.across > 0 {
+		across.length, down.length = p.across, p.down
+	}
+	return across, down
 }

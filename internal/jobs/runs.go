@@ -133,6 +133,9 @@ func (r runner) do(ctx context.Context, kind recsys.RunKind, order engine.RunOrd
 	case recsys.RunTrain:
 		return r.train(ctx, progress)
 	case recsys.RunReembed:
+		if _, err := r.Engine.EmbedTexts(ctx, progress); err != nil {
+			return out, err
+		}
 		made, err := r.Engine.FitSpace(ctx, engine.FitOrder{Encoder: order.Encoder, Rate: order.Rate, Learn: order.Learn, Reason: "ReembedItems", Judge: r.judge}, progress)
 		if v := made.Lineage.Verdict; v != nil {
 			out.Verdict = v.Reason

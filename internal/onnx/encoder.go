@@ -85,7 +85,7 @@ func (e *Encoder) Dims() int { return e.manifest.Output.Dims }
 //
 // Errors: those of imageprep.Decode.
 func (e *Encoder) Tensor(image []byte) ([]float32, error) {
-	picture, err := imageprep.Decode(image, e.limits)
+	picture, err := imageprep.DecodeFor(image, e.limits, e.rule)
 	if err != nil {
 		return nil, err
 	}

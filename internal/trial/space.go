@@ -105,8 +105,11 @@ func (c Catalog) Items(most int, seed uint64) []atlas.Item {
 	out := make([]atlas.Item, len(ids))
 	for i, id := range ids {
 		it := c.Store.items[id].item
-		out[i] = atlas.Item{ID: id, Title: it.Title, Input: space.Input{Attributes: it.Attributes,
-			Image: c.Store.outputs[output{c.EncoderName, string(it.ImageDigest)}]}}
+		in := space.Input{Attributes: it.Attributes, Image: c.Store.outputs[output{c.EncoderName, string(it.ImageDigest)}]}
+		if t, ok := c.Store.texts[output{c.TextEncoder, id}]; ok && t.Of(&it) {
+			in.Text, in.TextEncoder = t.Raw, c.TextEncoder
+		}
+		out[i] = atlas.Item{ID: id, Title: it.Title, Input: in}
 	}
 	return atlas.Sample(out, most, seed)
 }

@@ -78,6 +78,15 @@ func TestStoreAnswersAsPostgreSQL(t *testing.T) {
 	if got, want := len(copied.ItemIDs()), len(items)+1; got != want || len(copied.outputs) != len(items)/2 || len(copied.texts) != len(items) || copied.space == 0 {
 		t.Errorf("copied %d items with %d outputs and %d texts, want %d with %d and %d and a space", got, len(copied.outputs), len(copied.texts), want, len(items)/2, len(items))
 	}
+	read := 0
+	for _, it := range (Catalog{Store: copied, EncoderName: "none@1", TextEncoder: lengths{}.Name()}).Items(1000, 1) {
+		if it.Input.Text != nil && it.Input.TextEncoder == (lengths{}).Name() {
+			read++
+		}
+	}
+	if read != len(items) {
+		t.Errorf("%d items are looked at with their texts, want %d", read, len(items))
+	}
 }
 
 // play runs a shop on a store and returns lists from its stages.

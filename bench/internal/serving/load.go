@@ -85,7 +85,8 @@ func (p Paced) Run(ctx context.Context, s *Server) (LoadResult, error) {
 		random = rand.New(rand.NewPCG(p.Seed, 1))
 		start  = time.Now()
 	)
-	for n, due := 0, start; due.Sub(start) < p.Length && ctx.Err() == nil; n++ {
+	for n, next := 0, start; next.Sub(start) < p.Length && ctx.Err() == nil; n++ {
+		due := next
 		time.Sleep(time.Until(due))
 		wg.Go(func() {
 			err := p.Call(ctx, n)
@@ -97,7 +98,7 @@ func (p Paced) Run(ctx context.Context, s *Server) (LoadResult, error) {
 				faults = append(faults, err)
 			}
 		})
-		due = due.Add(time.Duration(random.ExpFloat64() / p.Rate * float64(time.Second)))
+		next = due.Add(time.Duration(random.ExpFloat64() / p.Rate * float64(time.Second)))
 	}
 	wg.Wait()
 	out.Wall = time.Since(start)

@@ -2,7 +2,10 @@ package serving
 
 import (
 	"bufio"
+	"context"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +106,23 @@ func TestParseMetrics(t *testing.T) {
 	}
 	if _, err := parseMetrics(strings.NewReader("a one\n"), "a"); err == nil {
 		t.Error("a word is no error")
+	}
+}
+
+// A paced request's latency is never shorter than the call, and counts the waiting of the client.
+func TestPacedLatency(t *testing.T) {
+	t.Parallel()
+	own, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const takes = 2 * time.Millisecond
+	p := Paced{Rate: 200, Length: 200 * time.Millisecond, Seed: 1, Call: func(context.Context, int) error {
+		time.Sleep(takes)
+		return nil
+	}}
+	r, err := p.Run(t.Context(), &Server{cmd: &exec.Cmd{Process: own}})
+	if err != nil || len(r.Latencies) < 10 || slices.Min(r.Latencies) < takes {
+		t.Errorf("%d requests, the shortest %v, %v", len(r.Latencies), slices.Min(r.Latencies), err)
 	}
 }
