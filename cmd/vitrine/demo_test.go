@@ -61,15 +61,18 @@ func TestDemo(t *testing.T) {
 		}
 	})
 	t.Run("an item registered a second ago is recommended, and a like moves the list", func(t *testing.T) {
-		picture, err := os.ReadFile(filepath.Join("..", "..", "internal", "demo", "gallery", "images", strings.TrimPrefix(demo.ExampleItem, demo.ItemPrefix)+".jpg"))
+		picture, err := os.ReadFile(filepath.Join("..", "..", "internal", "demo", "gallery", "images", demo.ExampleItem+".jpg"))
 		if err != nil {
-			picture = stripes(red, 8)
+			t.Fatal(err)
 		}
 		got, err := s.catalog.GetItem(t.Context(), &vitrinev1.GetItemRequest{ItemId: demo.ExampleItem})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.register(t, &vitrinev1.Item{ItemId: "brand-new", Title: "brand new", Attributes: got.GetItem().GetAttributes(), Picture: &vitrinev1.Item_Image{Image: picture}})
+		registered := s.register(t, &vitrinev1.Item{ItemId: "brand-new", Title: "brand new", Attributes: got.GetItem().GetAttributes(), Picture: &vitrinev1.Item_Image{Image: picture}})
+		if d := registered.GetDuplicateOf(); d.GetItemId() != demo.ExampleItem || d.GetHashDistance() != 0 || d.GetMirrored() || d.GetSimilarity() < .999 {
+			t.Errorf("an item with another's picture is answered as a copy of %v", d)
+		}
 		before := s.recommend(t, forUser("a-new-face"))
 		if before.GetStrategy() != vitrinev1.Strategy_STRATEGY_POPULAR {
 			t.Errorf("a stranger gets %v", before.GetStrategy())

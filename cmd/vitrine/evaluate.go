@@ -20,7 +20,7 @@ func evaluateCommand() *cli.Command {
 	return &cli.Command{
 		Name:     "evaluate",
 		Usage:    "measure quality on the shop's own data or on files",
-		Commands: []*cli.Command{evaluateRecommendationsCommand(), evaluateSpaceCommand()},
+		Commands: []*cli.Command{evaluateRecommendationsCommand(), evaluateSpaceCommand(), evaluateDuplicatesCommand()},
 	}
 }
 

@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/postgres":       {"recsys", "engine", "migrations"},
 	"internal/localpg":        {},
 	"internal/pgtest":         {"postgres", "localpg", "migrations"},
-	"internal/trial":          {"recsys", "engine", "evaluate", "ingest", "atlas", "space", "imageprep"},
+	"internal/trial":          {"recsys", "vecmath", "engine", "evaluate", "ingest", "atlas", "space", "imageprep"},
 	"internal/jobs":           {"recsys", "engine", "evaluate", "atlas", "trial", "space", "als", "ann"},
 	"internal/ingest":         {"recsys", "engine"},
 	"internal/export":         {"recsys", "engine"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,8 +59,13 @@ func TestServingEqualsEvaluating(t *testing.T) {
 	if out, status := run(t, "--database-url", dsn, "import", "--items", items, "--interactions", interactions); status != 0 {
 		t.Fatalf("import: status %d\n%s", status, out)
 	}
-	_, service := startServe(t, dsn)
+	recording, service := startServe(t, dsn)
 	service.recordAll(t, later)
+	// An item is folded in with what its people had done by then. A service that starts folds in
+	// everything since the training, with all that they did, as the engine in memory does.
+	recording.signal(syscall.SIGTERM)
+	recording.wait()
+	_, service = startServe(t, dsn)
 	memory := inMemory(t, trial.Files{Items: items, Interactions: interactions}, later)
 
 	stage, setting := fold.Stages[0], evaluate.Setting{Items: len(shop.items)}

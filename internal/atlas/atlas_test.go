@@ -139,6 +139,23 @@ func TestRunFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
+func TestOutliersAreListed(t *testing.T) {
+	t.Parallel()
+	items := planted(120)
+	stray := rand.New(rand.NewPCG(0, 9)) // a picture of no kind, by a maker of nothing else
+	items[17].Input = space.Input{Image: normal(stray, 32), Attributes: map[string]recsys.Attribute{"kind": recsys.Labels("kind 1"), "maker": recsys.Labels("nobody")}}
+	s := fit(t, items, map[string]float64{"image": .5, "maker": .5})
+	r := run(t, items, []NamedSpace{{"s", s}}, Options{Labels: []string{"kind"}})
+	if len(r.Outliers) != mostOutliers || r.Outliers[0].ItemID != items[17].ID {
+		t.Errorf("the stray item is not the first of %+v", r.Outliers)
+	}
+	for k := range r.Outliers[1:] {
+		if r.Outliers[k].Similarity > r.Outliers[k+1].Similarity {
+			t.Errorf("%+v comes before %+v", r.Outliers[k], r.Outliers[k+1])
+		}
+	}
+}
+
 func TestRunIsReproducible(t *testing.T) {
 	t.Parallel()
 	items := planted(120)

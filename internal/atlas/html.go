@@ -65,6 +65,12 @@ type htmlPage struct {
 	Data   template.JS // what the map's script reads
 	Sprite template.URL
 	Sheets []htmlSheet
+	Lonely []htmlLonely
+}
+
+type htmlLonely struct {
+	Picture    htmlPicture
+	Similarity float64
 }
 
 type htmlSheet struct {
@@ -98,6 +104,9 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	p := htmlPage{Report: r, Data: template.JS(data), Sprite: template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(sprite))}
 	for _, s := range r.sheets {
 		p.Sheets = append(p.Sheets, r.htmlSheet(s))
+	}
+	for _, o := range r.Outliers {
+		p.Lonely = append(p.Lonely, htmlLonely{r.htmlPicture(o.drawn), o.Similarity})
 	}
 	if err := reportTemplate.Execute(w, p); err != nil {
 		return fmt.Errorf("write the report: %w", err)

@@ -184,6 +184,10 @@ func (r *runner) sheets() {
 		}
 		return n
 	}
+	for _, o := range r.far {
+		it := &r.items[r.all[o.place]]
+		r.report.Outliers = append(r.report.Outliers, Outlier{ItemID: it.ID, Title: it.Title, Similarity: o.similarity, drawn: number(o.place)})
+	}
 	for _, place := range l.spreadOut(mostSheets) {
 		s := sheet{query: number(place)}
 		if len(l.values[place]) > 0 {

@@ -35,7 +35,7 @@
   function project() {
     const w = canvas.clientWidth, h = canvas.clientHeight;
     const [sinT, cosT, sinE, cosE] = [Math.sin(view.turn), Math.cos(view.turn), Math.sin(view.tilt), Math.cos(view.tilt)];
-    const size = Math.min(w, h) * 0.6 * view.zoom / 1000;
+    const size = Math.min(w, h) * 0.5 * view.zoom / 1000;
     projected = map().at.map(([x, y, z], i) => {
       if (flat()) return [w / 2 + view.x + x * size * 1.3, h / 2 + view.y - y * size * 1.3, 0, i];
       const along = x * cosT - z * sinT, back = x * sinT + z * cosT;

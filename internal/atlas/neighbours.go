@@ -106,6 +106,7 @@ func metricOf(name string, values, reference []float64) evaluate.Metric {
 // geometry is what the nearest neighbours of all items say about a view.
 type geometry struct {
 	nearest  [][]int32 // by place, at most page
+	first    []float64 // by place: the score of the nearest
 	hubness  float64   // skewness of how often an item is among the nearest of others
 	orphans  float64   // share of the items that are nobody's neighbour
 	contrast float64   // mean distance over that of the nearest, median over items without a twin; 0: all have one
@@ -117,12 +118,13 @@ type geometry struct {
 const nothing = 1e-6
 
 func geometryOf(ctx context.Context, v View, of gallery) (*geometry, error) {
-	g := &geometry{nearest: make([][]int32, len(of))}
+	g := &geometry{nearest: make([][]int32, len(of)), first: make([]float64, len(of))}
 	contrasts := make([]float64, len(of))
 	var mu sync.Mutex
 	var zero int
 	err := v.rank(ctx, of, func(r ranking) {
 		g.nearest[r.place] = append([]int32(nil), r.order[:min(page, len(r.order))]...)
+		g.first[r.place] = float64(r.scores[r.order[0]])
 		contrast, zeros := v.spread(r)
 		contrasts[r.place] = contrast
 		mu.Lock()

@@ -22,6 +22,8 @@ type Report struct {
 	Labels   []LabelReport `json:"labels"`
 	Views    []ViewReport  `json:"views"`
 	LeftOut  []LeftOut     `json:"left_out"`
+	// Outliers are the items that are farthest from everything in the first space, the loneliest first.
+	Outliers []Outlier `json:"outliers"`
 	// Cold compares the spaces on items nobody has seen yet; nil: there are no interactions.
 	Cold *evaluate.Report `json:"cold_items,omitempty"`
 	Maps []Map            `json:"maps"`
@@ -151,6 +153,11 @@ func (r *Report) WriteTable(w io.Writer) error {
 			return err
 		}
 	}
+	fmt.Fprintln(&b, "\nfarthest from everything, with the cosine of the nearest item")
+	writeCells(&b, "item", []string{"cosine", "title"}, len(r.Outliers), func(k int) (string, []string) {
+		o := r.Outliers[k]
+		return o.ItemID, []string{fmt.Sprintf("%.3f", o.Similarity), o.Title}
+	})
 	for _, m := range r.Maps {
 		fmt.Fprintf(&b, "\n%s: three principal components explain %s of the variance\n", m.Space, m.Shares())
 	}

@@ -32,6 +32,7 @@ type runner struct {
 	all    gallery // items that every view sees
 	report *Report
 	near   map[string][][]int32 // nearest by view, over all
+	far    []outlier
 }
 
 // Run compares spaces, the first of which is the reference, on items. items are put into an order
@@ -145,6 +146,9 @@ func (r *runner) structure(ctx context.Context) error {
 			return err
 		}
 		shapes[k], r.near[v.Name] = g, g.nearest
+		if v.Name == r.spaces[0].Name {
+			r.far = farthest(g.first)
+		}
 		if v.Name == r.spaces[0].Name+viewAttributes {
 			attributes = g.nearest
 		}

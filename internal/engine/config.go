@@ -43,6 +43,8 @@ type Config struct {
 	FilterCache int
 	// FitSample is how many items at most an embedding space is fitted on.
 	FitSample int
+	// Duplicates says when two pictures are taken for copies of one.
+	Duplicates DuplicateRule
 }
 
 // Events says what interactions amount to.
@@ -107,6 +109,7 @@ func DefaultConfig() Config {
 		HistoryCache:       20_000,
 		FilterCache:        256,
 		FitSample:          20_000,
+		Duplicates:         DefaultDuplicateRule(),
 	}
 }
 
@@ -167,7 +170,7 @@ func (c Config) Validate() error {
 	if err := c.Index.Validate(); err != nil {
 		*f = append(*f, fmt.Errorf("index: %w", err))
 	}
-	return errors.Join(append(*f, c.Recipe.Validate())...)
+	return errors.Join(append(*f, c.Recipe.Validate(), c.Duplicates.Validate())...)
 }
 
 // Validate reports all faults.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-473295a7/vitrine/internal/imageprep"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -171,23 +172,34 @@ func (e *Engine) encodeImages(ctx context.Context, encoder Encoder, images []Ima
 	return outputs, unfit, nil
 }
 
-// encodeOne decodes and encodes a picture. At most Config.DecodeWorkers are decoded at once.
+// encodeOne decodes and encodes a picture.
 func (e *Engine) encodeOne(ctx context.Context, encoder Encoder, image []byte) ([]float32, error) {
+	raw, _, err := e.encodeHashed(ctx, encoder, image)
+	return raw, err
+}
+
+// encodeHashed also gives the picture's hash.
+func (e *Engine) encodeHashed(ctx context.Context, encoder Encoder, image []byte) ([]float32, imageprep.Hash, error) {
+	tensor, err := e.tensor(ctx, encoder, image)
+	if err != nil {
+		return nil, imageprep.Hash{}, err
+	}
+	raw, err := encoder.Encode(ctx, tensor)
+	if err != nil {
+		return nil, imageprep.Hash{}, fmt.Errorf("embed the picture: %w", err)
+	}
+	return raw, imageprep.HashTensor(tensor, false), nil
+}
+
+// tensor decodes a picture. At most Config.DecodeWorkers are decoded at once.
+func (e *Engine) tensor(ctx context.Context, encoder Encoder, image []byte) ([]float32, error) {
 	select {
 	case e.decode <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	tensor, err := encoder.Tensor(image)
-	<-e.decode
-	if err != nil {
-		return nil, err
-	}
-	raw, err := encoder.Encode(ctx, tensor)
-	if err != nil {
-		return nil, fmt.Errorf("embed the picture: %w", err)
-	}
-	return raw, nil
+	defer func() { <-e.decode }()
+	return encoder.Tensor(image)
 }
 
 // completeOutputs encodes the pictures of items whose output is lacking: of items that a

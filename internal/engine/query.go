@@ -91,6 +91,8 @@ type Registration struct {
 	Item    recsys.Item
 	Image   []byte
 	Request recsys.RequestID
+
+	FindDuplicate bool // ask for Registered.DuplicateOf
 }
 
 // Registered tells what became of a Registration; Err concerns that item alone.
@@ -99,6 +101,8 @@ type Registered struct {
 	Space   recsys.SpaceID
 	Created bool
 	Err     error
+
+	DuplicateOf *Duplicate // nil: none was found, or none was asked for
 }
 
 // ItemUpdate changes fields of an item. Change edits a copy of the stored item and may run more than

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/seed-473295a7/vitrine/internal/imageprep"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -34,6 +35,9 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 	for i := range items {
 		wg.Go(func() {
 			writes[i], inputs[i], out[i].Err = e.prepare(ctx, s, &items[i], texts[items[i].Item.ItemID])
+			if out[i].Err == nil && items[i].FindDuplicate {
+				out[i].DuplicateOf = e.duplicateOf(ctx, s, &writes[i])
+			}
 		})
 	}
 	wg.Wait()
@@ -59,11 +63,16 @@ func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text Te
 	if r.Image != nil {
 		digest := sha256.Sum256(r.Image)
 		w.Item.ImageDigest = digest[:]
-		raw, err := e.encode(ctx, s.encoder, r.Image, w.Item.ImageDigest)
+		var err error
+		if w.Raw, err = e.store.RawOutput(ctx, s.encoder.Name(), w.Item.ImageDigest); errors.Is(err, recsys.ErrNotFound) {
+			var hash imageprep.Hash
+			w.Raw, hash, err = e.encodeHashed(ctx, s.encoder, r.Image)
+			w.Hash = hash[:]
+		}
 		if err != nil {
 			return w, in, onField(err, "item.image")
 		}
-		w.Raw, in.Image = raw, raw
+		in.Image = w.Raw
 	}
 	if err := e.completeText(ctx, &w, &in); err != nil {
 		return w, in, err
@@ -114,7 +123,7 @@ func (e *Engine) commit(ctx context.Context, writes []ItemWrite, inputs []space.
 	var arrivals []arrival
 	for k, i := range at {
 		res := &results[k]
-		out[i] = Registered{Item: res.Item, Space: res.Space, Created: res.Created, Err: res.Err}
+		out[i] = Registered{Item: res.Item, Space: res.Space, Created: res.Created, DuplicateOf: out[i].DuplicateOf, Err: res.Err}
 		if res.Err == nil && !res.Replayed {
 			e.countOverlooked(inputs[i])
 			arrivals = append(arrivals, arrival{item: &res.Item, seq: res.Seq, space: writes[i].Space, vector: writes[i].Vector, input: inputs[i], reader: writes[i].Encoder})

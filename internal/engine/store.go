@@ -37,6 +37,8 @@ type ItemStore interface {
 	// RawOutputs calls each for every item that has an image and an output of the encoder;
 	// itemIDs nil means all. raw is valid during the call only.
 	RawOutputs(ctx context.Context, encoder string, itemIDs []string, each func(itemID string, raw []float32) error) error
+	// Fingerprints calls each for those of the items that have an image and an output of the encoder.
+	Fingerprints(ctx context.Context, encoder string, itemIDs []string, each func(f Fingerprint) error) error
 	// RawOutput returns the encoder's output for an image seen before; ErrNotFound if it was not.
 	RawOutput(ctx context.Context, encoder string, imageDigest []byte) ([]float32, error)
 	// Images calls each for those of the items that have a picture; image is valid during the call only.
@@ -62,6 +64,13 @@ type Image struct {
 	Bytes  []byte // as it came
 }
 
+// Fingerprint is what a picture is recognised by.
+type Fingerprint struct {
+	ItemID string
+	Raw    []float32
+	Hash   []byte // an imageprep.Hash; nil: not known
+}
+
 // TextOutput is what a text encoder made of an item's title and description.
 type TextOutput struct {
 	ItemID string
@@ -75,6 +84,7 @@ type ItemWrite struct {
 	Image   []byte      // nil: keep what is stored under Item.ImageDigest, if any
 	Encoder string      // whose output Raw is
 	Raw     []float32   // nil: none, or already stored for that digest
+	Hash    []byte      // an imageprep.Hash of the picture, stored with Raw; nil: not known
 
 	TextEncoder string     // whose output Text is
 	Text        TextOutput // Raw nil: none, or already stored for the same text

@@ -85,7 +85,7 @@ func TestDecodeForDamagedFiles(t *testing.T) {
 		if len(data) > 16_000 {
 			continue // for speed; what they are damaged by is the same
 		}
-		step := max(1, len(data)/25)
+		step := max(1, len(data)/12)
 		for at := 0; at < len(data); at += step {
 			check(fmt.Sprintf("%s cut at %d", name, at), data[:at])
 			changed := slices.Clone(data)

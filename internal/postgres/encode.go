@@ -66,7 +66,7 @@ func (s *Store) EncodeImages(ctx context.Context, encoder string, after []byte, 
 				return once(err)
 			}
 			if stored != nil {
-				rows = append(rows, outputRow{images[i].Digest, encoder, stored})
+				rows = append(rows, outputRow{images[i].Digest, encoder, stored, nil})
 			}
 		}
 		if err := putOutputs(ctx, tx, rows); err != nil {

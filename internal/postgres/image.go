@@ -24,6 +24,7 @@ type outputRow struct {
 	digest  []byte
 	encoder string
 	output  []byte
+	hash    []byte // of the picture; nil: not known
 }
 
 // putImages stores the pictures and raw outputs of writes that are not stored yet. It runs
@@ -38,7 +39,7 @@ func putImages(ctx context.Context, tx pgx.Tx, writes []*itemDraft) error {
 			images = append(images, imageRow{digest, w.write.Image})
 		}
 		if w.raw != nil {
-			outputs = append(outputs, outputRow{digest, w.write.Encoder, w.raw})
+			outputs = append(outputs, outputRow{digest, w.write.Encoder, w.raw, w.write.Hash})
 		}
 	}
 	if err := putImageRows(ctx, tx, images); err != nil {
@@ -107,14 +108,14 @@ func putOutputs(ctx context.Context, tx pgx.Tx, outputs []outputRow) error {
 	}
 	digests := make([][]byte, len(outputs))
 	encoders := make([]string, len(outputs))
-	values := make([][]byte, len(outputs))
+	values, hashes := make([][]byte, len(outputs)), make([][]byte, len(outputs))
 	for i, o := range outputs {
-		digests[i], encoders[i], values[i] = o.digest, o.encoder, o.output
+		digests[i], encoders[i], values[i], hashes[i] = o.digest, o.encoder, o.output, o.hash
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO encoder_output (image_digest, encoder, output)
-		SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[]) AS o (image_digest, encoder, output)
+	_, err := tx.Exec(ctx, `INSERT INTO encoder_output (image_digest, encoder, output, picture_hash)
+		SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[]) AS o (image_digest, encoder, output, picture_hash)
 		ORDER BY image_digest, encoder
-		ON CONFLICT (image_digest, encoder) DO NOTHING`, digests, encoders, values)
+		ON CONFLICT (image_digest, encoder) DO NOTHING`, digests, encoders, values, hashes)
 	if err != nil {
 		return fmt.Errorf("store encoder outputs: %w", err)
 	}
@@ -151,6 +152,25 @@ func (s *Store) RawOutputs(ctx context.Context, encoder string, itemIDs []string
 		var itemID string
 		var raw vectorScan
 		return handOut(rows, []any{&itemID, &raw}, func() error { return each(itemID, raw.dst) })
+	})
+}
+
+// Fingerprints calls each for those of the items that have an image and an output of the encoder;
+// its slices are valid during the call only.
+func (s *Store) Fingerprints(ctx context.Context, encoder string, itemIDs []string, each func(f engine.Fingerprint) error) error {
+	return s.snapshot(ctx, "read fingerprints", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT i.item_id, o.output, o.picture_hash FROM item i
+			JOIN encoder_output o ON o.image_digest = i.image_digest AND o.encoder = $1
+			WHERE i.item_id = ANY ($2) ORDER BY i.item_id`, encoder, itemIDs)
+		if err != nil {
+			return err
+		}
+		var itemID string
+		var raw vectorScan
+		var hash []byte
+		return handOut(rows, []any{&itemID, &raw, &hash}, func() error {
+			return each(engine.Fingerprint{ItemID: itemID, Raw: raw.dst, Hash: hash})
+		})
 	})
 }
 

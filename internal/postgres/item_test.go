@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -456,5 +457,29 @@ func TestRawOutputs(t *testing.T) {
 	}
 	if _, err := b.RawOutput(t.Context(), "enc@2", other.Item.ImageDigest); !errors.Is(err, recsys.ErrCorrupt) {
 		t.Errorf("stored NaN: %v", err)
+	}
+}
+
+func TestFingerprints(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	with := pictured(itemNamed("with"), "one")
+	with.Hash = bytes.Repeat([]byte{7}, 32)
+	without := pictured(itemNamed("without"), "the other")
+	for _, w := range []engine.ItemWrite{with, without, itemNamed("bare")} {
+		put(t, b.Store, w)
+	}
+	got := make(map[string]engine.Fingerprint)
+	err := b.Fingerprints(t.Context(), "enc@1", []string{"with", "without", "bare", "nobody"}, func(f engine.Fingerprint) error {
+		f.Raw, f.Hash = slices.Clone(f.Raw), bytes.Clone(f.Hash)
+		got[f.ItemID] = f
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]engine.Fingerprint{"with": {ItemID: "with", Raw: with.Raw, Hash: with.Hash}, "without": {ItemID: "without", Raw: without.Raw}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fingerprints (-want +got):\n%s", diff)
 	}
 }

@@ -132,7 +132,8 @@ func TestRegisterItem(t *testing.T) {
 		asked = items
 		stored := items[0].Item
 		stored.ImageDigest, stored.CreateTime, stored.UpdateTime = []byte{9}, testTime, testTime.Add(time.Second)
-		return []engine.Registered{{Item: stored, Space: 5, Created: true}}
+		return []engine.Registered{{Item: stored, Space: 5, Created: true,
+			DuplicateOf: &engine.Duplicate{ItemID: "lamp-0", Similarity: .75, HashDistance: 12, Mirrored: true}}}
 	}
 	request := namedRequest()
 	request.Item.ExpireTime = &timestamppb.Timestamp{Seconds: 253402300799} // the last second of 9999
@@ -150,16 +151,19 @@ func TestRegisterItem(t *testing.T) {
 		},
 		Image:   []byte{1, 2, 3},
 		Request: requestOf(t, registerItem, request),
+
+		FindDuplicate: true,
 	}}, asked)
 	want := proto.CloneOf(request.Item)
 	want.Picture, want.HasImage = nil, true
 	want.CreateTime, want.UpdateTime = timestamppb.New(testTime), timestamppb.New(testTime.Add(time.Second))
-	wantMessage(t, &pb.RegisterItemResponse{Item: want, EmbeddingSpace: "space-5", Created: true}, got)
+	wantMessage(t, &pb.RegisterItemResponse{Item: want, EmbeddingSpace: "space-5", Created: true,
+		DuplicateOf: &pb.DuplicateItem{ItemId: "lamp-0", Similarity: .75, HashDistance: 12, Mirrored: true}}, got)
 
 	if _, err := b.shop.RegisterItem(t.Context(), &pb.RegisterItemRequest{Item: &pb.Item{ItemId: "bare"}}); err != nil {
 		t.Fatal(err)
 	}
-	wantValue(t, []engine.Registration{{Item: recsys.Item{ItemID: "bare"}}}, asked)
+	wantValue(t, []engine.Registration{{Item: recsys.Item{ItemID: "bare"}, FindDuplicate: true}}, asked)
 	if asked[0].Image != nil {
 		t.Error("an absent picture must be nil")
 	}

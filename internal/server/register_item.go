@@ -15,6 +15,7 @@ func (r *recommender) RegisterItem(ctx context.Context, req *pb.RegisterItemRequ
 	if err != nil {
 		return nil, err
 	}
+	registration.FindDuplicate = true
 	done := r.s.deps.Engine.RegisterItems(ctx, []engine.Registration{registration})[0]
 	if done.Err != nil {
 		return nil, done.Err
@@ -23,7 +24,15 @@ func (r *recommender) RegisterItem(ctx context.Context, req *pb.RegisterItemRequ
 		Item:           itemMessage(&done.Item),
 		EmbeddingSpace: done.Space.String(),
 		Created:        done.Created,
+		DuplicateOf:    duplicateMessage(done.DuplicateOf),
 	}, nil
+}
+
+func duplicateMessage(d *engine.Duplicate) *pb.DuplicateItem {
+	if d == nil {
+		return nil
+	}
+	return &pb.DuplicateItem{ItemId: d.ItemID, Similarity: d.Similarity, HashDistance: int32(d.HashDistance), Mirrored: d.Mirrored}
 }
 
 // itemRequest is a message that registers an item.

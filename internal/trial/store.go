@@ -208,6 +208,13 @@ func (s *Store) RawOutput(_ context.Context, encoder string, imageDigest []byte)
 	return nil, recsys.ErrNotFound
 }
 
+// Fingerprints hands out encoder outputs without hashes: a trial keeps no pictures.
+func (s *Store) Fingerprints(ctx context.Context, encoder string, itemIDs []string, each func(f engine.Fingerprint) error) error {
+	return s.RawOutputs(ctx, encoder, itemIDs, func(itemID string, raw []float32) error {
+		return each(engine.Fingerprint{ItemID: itemID, Raw: raw})
+	})
+}
+
 // TextOutputs hands out text encoder outputs.
 func (s *Store) TextOutputs(ctx context.Context, encoder string, itemIDs []string, each func(engine.TextOutput) error) error {
 	s.mu.RLock()

@@ -864,7 +864,10 @@ type RegisterItemResponse struct {
 	// The embedding space its vector belongs to.
 	EmbeddingSpace string `protobuf:"bytes,2,opt,name=embedding_space,json=embeddingSpace,proto3" json:"embedding_space,omitempty"`
 	// Whether the item is new rather than replaced.
-	Created       bool `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
+	Created bool `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
+	// A registered item whose picture looks like a copy of this one's: re-compressed, scaled, mirrored or marked. Absent:
+	// none was found. A hint and no more: variants of one template look alike too, and nothing is refused or removed.
+	DuplicateOf   *DuplicateItem `protobuf:"bytes,4,opt,name=duplicate_of,json=duplicateOf,proto3" json:"duplicate_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -920,6 +923,86 @@ func (x *RegisterItemResponse) GetCreated() bool {
 	return false
 }
 
+func (x *RegisterItemResponse) GetDuplicateOf() *DuplicateItem {
+	if x != nil {
+		return x.DuplicateOf
+	}
+	return nil
+}
+
+// DuplicateItem is a registered item whose picture looks like a copy.
+type DuplicateItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The item; it may be hidden.
+	ItemId string `protobuf:"bytes,1,opt,name=item_id,json=itemId,proto3" json:"item_id,omitempty"`
+	// Cosine of the encoder's outputs for the two pictures, -1 to 1.
+	Similarity float64 `protobuf:"fixed64,2,opt,name=similarity,proto3" json:"similarity,omitempty"`
+	// Bits, 0 to 256, in which the difference hashes of the pictures differ, or of one and the mirror image of the other.
+	HashDistance int32 `protobuf:"varint,3,opt,name=hash_distance,json=hashDistance,proto3" json:"hash_distance,omitempty"`
+	// The mirror image is the nearer one.
+	Mirrored      bool `protobuf:"varint,4,opt,name=mirrored,proto3" json:"mirrored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DuplicateItem) Reset() {
+	*x = DuplicateItem{}
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DuplicateItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DuplicateItem) ProtoMessage() {}
+
+func (x *DuplicateItem) ProtoReflect() protoreflect.Message {
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DuplicateItem.ProtoReflect.Descriptor instead.
+func (*DuplicateItem) Descriptor() ([]byte, []int) {
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DuplicateItem) GetItemId() string {
+	if x != nil {
+		return x.ItemId
+	}
+	return ""
+}
+
+func (x *DuplicateItem) GetSimilarity() float64 {
+	if x != nil {
+		return x.Similarity
+	}
+	return 0
+}
+
+func (x *DuplicateItem) GetHashDistance() int32 {
+	if x != nil {
+		return x.HashDistance
+	}
+	return 0
+}
+
+func (x *DuplicateItem) GetMirrored() bool {
+	if x != nil {
+		return x.Mirrored
+	}
+	return false
+}
+
 // RecordInteractionRequest stores an interaction.
 type RecordInteractionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -933,7 +1016,7 @@ type RecordInteractionRequest struct {
 
 func (x *RecordInteractionRequest) Reset() {
 	*x = RecordInteractionRequest{}
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[9]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1028,7 @@ func (x *RecordInteractionRequest) String() string {
 func (*RecordInteractionRequest) ProtoMessage() {}
 
 func (x *RecordInteractionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[9]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1041,7 @@ func (x *RecordInteractionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordInteractionRequest.ProtoReflect.Descriptor instead.
 func (*RecordInteractionRequest) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{9}
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RecordInteractionRequest) GetInteraction() *Interaction {
@@ -986,7 +1069,7 @@ type RecordInteractionResponse struct {
 
 func (x *RecordInteractionResponse) Reset() {
 	*x = RecordInteractionResponse{}
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[10]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1081,7 @@ func (x *RecordInteractionResponse) String() string {
 func (*RecordInteractionResponse) ProtoMessage() {}
 
 func (x *RecordInteractionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[10]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1094,7 @@ func (x *RecordInteractionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordInteractionResponse.ProtoReflect.Descriptor instead.
 func (*RecordInteractionResponse) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{10}
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RecordInteractionResponse) GetInteraction() *Interaction {
@@ -1034,7 +1117,7 @@ type ImportItemsRequest struct {
 
 func (x *ImportItemsRequest) Reset() {
 	*x = ImportItemsRequest{}
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[11]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1129,7 @@ func (x *ImportItemsRequest) String() string {
 func (*ImportItemsRequest) ProtoMessage() {}
 
 func (x *ImportItemsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[11]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1142,7 @@ func (x *ImportItemsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportItemsRequest.ProtoReflect.Descriptor instead.
 func (*ImportItemsRequest) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{11}
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ImportItemsRequest) GetItem() *Item {
@@ -1093,7 +1176,7 @@ type ImportItemsResponse struct {
 
 func (x *ImportItemsResponse) Reset() {
 	*x = ImportItemsResponse{}
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[12]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1188,7 @@ func (x *ImportItemsResponse) String() string {
 func (*ImportItemsResponse) ProtoMessage() {}
 
 func (x *ImportItemsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[12]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1201,7 @@ func (x *ImportItemsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportItemsResponse.ProtoReflect.Descriptor instead.
 func (*ImportItemsResponse) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{12}
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ImportItemsResponse) GetIndex() int64 {
@@ -1162,7 +1245,7 @@ type ImportInteractionsRequest struct {
 
 func (x *ImportInteractionsRequest) Reset() {
 	*x = ImportInteractionsRequest{}
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[13]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1257,7 @@ func (x *ImportInteractionsRequest) String() string {
 func (*ImportInteractionsRequest) ProtoMessage() {}
 
 func (x *ImportInteractionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[13]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1270,7 @@ func (x *ImportInteractionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportInteractionsRequest.ProtoReflect.Descriptor instead.
 func (*ImportInteractionsRequest) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{13}
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ImportInteractionsRequest) GetInteraction() *Interaction {
@@ -1217,7 +1300,7 @@ type ImportInteractionsResponse struct {
 
 func (x *ImportInteractionsResponse) Reset() {
 	*x = ImportInteractionsResponse{}
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[14]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1312,7 @@ func (x *ImportInteractionsResponse) String() string {
 func (*ImportInteractionsResponse) ProtoMessage() {}
 
 func (x *ImportInteractionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_recommender_proto_msgTypes[14]
+	mi := &file_vitrine_v1_recommender_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1325,7 @@ func (x *ImportInteractionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportInteractionsResponse.ProtoReflect.Descriptor instead.
 func (*ImportInteractionsResponse) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{14}
+	return file_vitrine_v1_recommender_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ImportInteractionsResponse) GetIndex() int64 {
@@ -1331,11 +1414,19 @@ const file_vitrine_v1_recommender_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\v2\x10.vitrine.v1.ItemB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\x04item\x12*\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"\x7f\n" +
+	"request_id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"\xbd\x01\n" +
 	"\x14RegisterItemResponse\x12$\n" +
 	"\x04item\x18\x01 \x01(\v2\x10.vitrine.v1.ItemR\x04item\x12'\n" +
 	"\x0fembedding_space\x18\x02 \x01(\tR\x0eembeddingSpace\x12\x18\n" +
-	"\acreated\x18\x03 \x01(\bR\acreated\"\x8d\x01\n" +
+	"\acreated\x18\x03 \x01(\bR\acreated\x12<\n" +
+	"\fduplicate_of\x18\x04 \x01(\v2\x19.vitrine.v1.DuplicateItemR\vduplicateOf\"\x89\x01\n" +
+	"\rDuplicateItem\x12\x17\n" +
+	"\aitem_id\x18\x01 \x01(\tR\x06itemId\x12\x1e\n" +
+	"\n" +
+	"similarity\x18\x02 \x01(\x01R\n" +
+	"similarity\x12#\n" +
+	"\rhash_distance\x18\x03 \x01(\x05R\fhashDistance\x12\x1a\n" +
+	"\bmirrored\x18\x04 \x01(\bR\bmirrored\"\x8d\x01\n" +
 	"\x18RecordInteractionRequest\x12E\n" +
 	"\vinteraction\x18\x01 \x01(\v2\x17.vitrine.v1.InteractionB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\vinteraction\x12*\n" +
@@ -1396,7 +1487,7 @@ func file_vitrine_v1_recommender_proto_rawDescGZIP() []byte {
 }
 
 var file_vitrine_v1_recommender_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_vitrine_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_vitrine_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_vitrine_v1_recommender_proto_goTypes = []any{
 	(Strategy)(0),                      // 0: vitrine.v1.Strategy
 	(FallbackReason)(0),                // 1: vitrine.v1.FallbackReason
@@ -1409,16 +1500,17 @@ var file_vitrine_v1_recommender_proto_goTypes = []any{
 	(*SimilarItem)(nil),                // 8: vitrine.v1.SimilarItem
 	(*RegisterItemRequest)(nil),        // 9: vitrine.v1.RegisterItemRequest
 	(*RegisterItemResponse)(nil),       // 10: vitrine.v1.RegisterItemResponse
-	(*RecordInteractionRequest)(nil),   // 11: vitrine.v1.RecordInteractionRequest
-	(*RecordInteractionResponse)(nil),  // 12: vitrine.v1.RecordInteractionResponse
-	(*ImportItemsRequest)(nil),         // 13: vitrine.v1.ImportItemsRequest
-	(*ImportItemsResponse)(nil),        // 14: vitrine.v1.ImportItemsResponse
-	(*ImportInteractionsRequest)(nil),  // 15: vitrine.v1.ImportInteractionsRequest
-	(*ImportInteractionsResponse)(nil), // 16: vitrine.v1.ImportInteractionsResponse
-	nil,                                // 17: vitrine.v1.SimilarItem.BlocksEntry
-	(*Item)(nil),                       // 18: vitrine.v1.Item
-	(*Interaction)(nil),                // 19: vitrine.v1.Interaction
-	(*status.Status)(nil),              // 20: google.rpc.Status
+	(*DuplicateItem)(nil),              // 11: vitrine.v1.DuplicateItem
+	(*RecordInteractionRequest)(nil),   // 12: vitrine.v1.RecordInteractionRequest
+	(*RecordInteractionResponse)(nil),  // 13: vitrine.v1.RecordInteractionResponse
+	(*ImportItemsRequest)(nil),         // 14: vitrine.v1.ImportItemsRequest
+	(*ImportItemsResponse)(nil),        // 15: vitrine.v1.ImportItemsResponse
+	(*ImportInteractionsRequest)(nil),  // 16: vitrine.v1.ImportInteractionsRequest
+	(*ImportInteractionsResponse)(nil), // 17: vitrine.v1.ImportInteractionsResponse
+	nil,                                // 18: vitrine.v1.SimilarItem.BlocksEntry
+	(*Item)(nil),                       // 19: vitrine.v1.Item
+	(*Interaction)(nil),                // 20: vitrine.v1.Interaction
+	(*status.Status)(nil),              // 21: google.rpc.Status
 }
 var file_vitrine_v1_recommender_proto_depIdxs = []int32{
 	4,  // 0: vitrine.v1.RecommendResponse.recommendations:type_name -> vitrine.v1.Recommendation
@@ -1426,32 +1518,33 @@ var file_vitrine_v1_recommender_proto_depIdxs = []int32{
 	1,  // 2: vitrine.v1.RecommendResponse.fallback_reason:type_name -> vitrine.v1.FallbackReason
 	5,  // 3: vitrine.v1.Recommendation.breakdown:type_name -> vitrine.v1.ScoreBreakdown
 	8,  // 4: vitrine.v1.FindSimilarItemsResponse.similar_items:type_name -> vitrine.v1.SimilarItem
-	17, // 5: vitrine.v1.SimilarItem.blocks:type_name -> vitrine.v1.SimilarItem.BlocksEntry
-	18, // 6: vitrine.v1.RegisterItemRequest.item:type_name -> vitrine.v1.Item
-	18, // 7: vitrine.v1.RegisterItemResponse.item:type_name -> vitrine.v1.Item
-	19, // 8: vitrine.v1.RecordInteractionRequest.interaction:type_name -> vitrine.v1.Interaction
-	19, // 9: vitrine.v1.RecordInteractionResponse.interaction:type_name -> vitrine.v1.Interaction
-	18, // 10: vitrine.v1.ImportItemsRequest.item:type_name -> vitrine.v1.Item
-	20, // 11: vitrine.v1.ImportItemsResponse.status:type_name -> google.rpc.Status
-	19, // 12: vitrine.v1.ImportInteractionsRequest.interaction:type_name -> vitrine.v1.Interaction
-	20, // 13: vitrine.v1.ImportInteractionsResponse.status:type_name -> google.rpc.Status
-	2,  // 14: vitrine.v1.RecommenderService.Recommend:input_type -> vitrine.v1.RecommendRequest
-	6,  // 15: vitrine.v1.RecommenderService.FindSimilarItems:input_type -> vitrine.v1.FindSimilarItemsRequest
-	9,  // 16: vitrine.v1.RecommenderService.RegisterItem:input_type -> vitrine.v1.RegisterItemRequest
-	11, // 17: vitrine.v1.RecommenderService.RecordInteraction:input_type -> vitrine.v1.RecordInteractionRequest
-	13, // 18: vitrine.v1.RecommenderService.ImportItems:input_type -> vitrine.v1.ImportItemsRequest
-	15, // 19: vitrine.v1.RecommenderService.ImportInteractions:input_type -> vitrine.v1.ImportInteractionsRequest
-	3,  // 20: vitrine.v1.RecommenderService.Recommend:output_type -> vitrine.v1.RecommendResponse
-	7,  // 21: vitrine.v1.RecommenderService.FindSimilarItems:output_type -> vitrine.v1.FindSimilarItemsResponse
-	10, // 22: vitrine.v1.RecommenderService.RegisterItem:output_type -> vitrine.v1.RegisterItemResponse
-	12, // 23: vitrine.v1.RecommenderService.RecordInteraction:output_type -> vitrine.v1.RecordInteractionResponse
-	14, // 24: vitrine.v1.RecommenderService.ImportItems:output_type -> vitrine.v1.ImportItemsResponse
-	16, // 25: vitrine.v1.RecommenderService.ImportInteractions:output_type -> vitrine.v1.ImportInteractionsResponse
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	18, // 5: vitrine.v1.SimilarItem.blocks:type_name -> vitrine.v1.SimilarItem.BlocksEntry
+	19, // 6: vitrine.v1.RegisterItemRequest.item:type_name -> vitrine.v1.Item
+	19, // 7: vitrine.v1.RegisterItemResponse.item:type_name -> vitrine.v1.Item
+	11, // 8: vitrine.v1.RegisterItemResponse.duplicate_of:type_name -> vitrine.v1.DuplicateItem
+	20, // 9: vitrine.v1.RecordInteractionRequest.interaction:type_name -> vitrine.v1.Interaction
+	20, // 10: vitrine.v1.RecordInteractionResponse.interaction:type_name -> vitrine.v1.Interaction
+	19, // 11: vitrine.v1.ImportItemsRequest.item:type_name -> vitrine.v1.Item
+	21, // 12: vitrine.v1.ImportItemsResponse.status:type_name -> google.rpc.Status
+	20, // 13: vitrine.v1.ImportInteractionsRequest.interaction:type_name -> vitrine.v1.Interaction
+	21, // 14: vitrine.v1.ImportInteractionsResponse.status:type_name -> google.rpc.Status
+	2,  // 15: vitrine.v1.RecommenderService.Recommend:input_type -> vitrine.v1.RecommendRequest
+	6,  // 16: vitrine.v1.RecommenderService.FindSimilarItems:input_type -> vitrine.v1.FindSimilarItemsRequest
+	9,  // 17: vitrine.v1.RecommenderService.RegisterItem:input_type -> vitrine.v1.RegisterItemRequest
+	12, // 18: vitrine.v1.RecommenderService.RecordInteraction:input_type -> vitrine.v1.RecordInteractionRequest
+	14, // 19: vitrine.v1.RecommenderService.ImportItems:input_type -> vitrine.v1.ImportItemsRequest
+	16, // 20: vitrine.v1.RecommenderService.ImportInteractions:input_type -> vitrine.v1.ImportInteractionsRequest
+	3,  // 21: vitrine.v1.RecommenderService.Recommend:output_type -> vitrine.v1.RecommendResponse
+	7,  // 22: vitrine.v1.RecommenderService.FindSimilarItems:output_type -> vitrine.v1.FindSimilarItemsResponse
+	10, // 23: vitrine.v1.RecommenderService.RegisterItem:output_type -> vitrine.v1.RegisterItemResponse
+	13, // 24: vitrine.v1.RecommenderService.RecordInteraction:output_type -> vitrine.v1.RecordInteractionResponse
+	15, // 25: vitrine.v1.RecommenderService.ImportItems:output_type -> vitrine.v1.ImportItemsResponse
+	17, // 26: vitrine.v1.RecommenderService.ImportInteractions:output_type -> vitrine.v1.ImportInteractionsResponse
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_vitrine_v1_recommender_proto_init() }
@@ -1472,7 +1565,7 @@ func file_vitrine_v1_recommender_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vitrine_v1_recommender_proto_rawDesc), len(file_vitrine_v1_recommender_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
