@@ -44,6 +44,9 @@ func (b *bench) measure(ctx context.Context, n int) (err error) {
 		return err
 	}
 	b.report.Value(fmt.Sprintf("rss_loaded_mb_%d", n), "resident memory when loaded, MiB", resident, "")
+	if err := b.settle(ctx, s, n); err != nil {
+		return err
+	}
 	calls := b.calls(s, n)
 	for _, clients := range b.opts.clients {
 		for _, c := range calls {
@@ -63,6 +66,31 @@ func (b *bench) measure(ctx context.Context, n int) (err error) {
 	b.report.Value(fmt.Sprintf("rss_busy_mb_%d", n), "resident memory after these loads, MiB", resident, "")
 	b.report.Values["rss_mb"] = resident
 	return nil
+}
+
+// settle waits until a large catalogue has its graph: until then searches scan, and one thread builds.
+func (b *bench) settle(ctx context.Context, s *serving.Server, n int) error {
+	const withoutGraph = 20_000 // docs/algorithms.md, Nearest neighbours
+	if n < withoutGraph {
+		return nil
+	}
+	progress("%d items: the graph is built", n)
+	start := time.Now()
+	for {
+		index, err := s.Metrics(ctx, "vitrine_index_")
+		if err != nil {
+			return err
+		}
+		if index["vitrine_index_nodes"] > 0 {
+			b.report.Value(fmt.Sprintf("graph_s_%d", n), "from there to the graph, s", time.Since(start).Seconds(), "")
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // prepare fills a database and lets the program fit its space and train.
