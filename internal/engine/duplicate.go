@@ -64,18 +64,18 @@ const duplicateCandidates = 10
 
 // duplicateOf finds the registered item whose picture is most alike by the rule; nil if none is. It
 // is a courtesy to the caller: what goes wrong is logged and no reason to refuse the item.
-func (e *Engine) duplicateOf(ctx context.Context, s *State, w *ItemWrite) *Duplicate {
+func (e *Engine) duplicateOf(ctx context.Context, s *State, w *ItemWrite, seen *hashes) *Duplicate {
 	if w.Raw == nil {
 		return nil
 	}
-	found, err := e.findDuplicate(ctx, s, w)
+	found, err := e.findDuplicate(ctx, s, w, seen)
 	if err != nil {
 		e.log.Warn("a registered item was not compared with others", "item_id", w.Item.ItemID, "error", err)
 	}
 	return found
 }
 
-func (e *Engine) findDuplicate(ctx context.Context, s *State, w *ItemWrite) (*Duplicate, error) {
+func (e *Engine) findDuplicate(ctx context.Context, s *State, w *ItemWrite, seen *hashes) (*Duplicate, error) {
 	near, err := e.nearestPictures(s, w)
 	if err != nil || len(near) == 0 {
 		return nil, err
@@ -90,21 +90,23 @@ func (e *Engine) findDuplicate(ctx context.Context, s *State, w *ItemWrite) (*Du
 	if err != nil || len(rows) == 0 {
 		return nil, err // no copy by any rule: nothing is decoded
 	}
-	tensor, err := e.tensor(ctx, s.encoder, w.Image)
-	if err != nil {
-		return nil, fmt.Errorf("hash the picture: %w", err)
+	if seen == nil { // its output was stored: it has not been decoded yet
+		tensor, err := e.tensor(ctx, s.encoder, w.Image)
+		if err != nil {
+			return nil, fmt.Errorf("hash the picture: %w", err)
+		}
+		seen = hashesOf(tensor)
 	}
 	if err := e.completeHashes(ctx, s.encoder, rows); err != nil {
 		return nil, err
 	}
-	plain, mirror := imageprep.HashTensor(tensor, false), imageprep.HashTensor(tensor, true)
 	var best *Duplicate
 	for _, row := range rows {
 		d := Duplicate{ItemID: row.ItemID, Similarity: cosineOf(w.Raw, row.Raw), HashDistance: unknownDistance}
-		if len(row.Hash) == len(plain) {
+		if len(row.Hash) == len(seen.plain) {
 			theirs := imageprep.Hash(row.Hash)
-			d.HashDistance = plain.Distance(theirs)
-			if other := mirror.Distance(theirs); other < d.HashDistance {
+			d.HashDistance = seen.plain.Distance(theirs)
+			if other := seen.mirrored.Distance(theirs); other < d.HashDistance {
 				d.HashDistance, d.Mirrored = other, true
 			}
 		}
@@ -163,8 +165,7 @@ func (e *Engine) completeHashes(ctx context.Context, encoder Encoder, rows []Fin
 		if err != nil {
 			return err
 		}
-		hash := imageprep.HashTensor(tensor, false)
-		lacking[itemID].Hash = hash[:]
+		lacking[itemID].Hash = hashesOf(tensor).plain[:]
 		return nil
 	})
 }

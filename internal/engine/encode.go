@@ -174,21 +174,41 @@ func (e *Engine) encodeImages(ctx context.Context, encoder Encoder, images []Ima
 
 // encodeOne decodes and encodes a picture.
 func (e *Engine) encodeOne(ctx context.Context, encoder Encoder, image []byte) ([]float32, error) {
-	raw, _, err := e.encodeHashed(ctx, encoder, image)
-	return raw, err
-}
-
-// encodeHashed also gives the picture's hash.
-func (e *Engine) encodeHashed(ctx context.Context, encoder Encoder, image []byte) ([]float32, imageprep.Hash, error) {
 	tensor, err := e.tensor(ctx, encoder, image)
 	if err != nil {
-		return nil, imageprep.Hash{}, err
+		return nil, err
 	}
+	return encodeTensor(ctx, encoder, tensor)
+}
+
+func encodeTensor(ctx context.Context, encoder Encoder, tensor []float32) ([]float32, error) {
 	raw, err := encoder.Encode(ctx, tensor)
 	if err != nil {
-		return nil, imageprep.Hash{}, fmt.Errorf("embed the picture: %w", err)
+		return nil, fmt.Errorf("embed the picture: %w", err)
 	}
-	return raw, imageprep.HashTensor(tensor, false), nil
+	return raw, nil
+}
+
+// hashes are those of a picture and of its mirror image.
+type hashes struct{ plain, mirrored imageprep.Hash }
+
+func hashesOf(tensor []float32) *hashes {
+	var h hashes
+	h.plain, h.mirrored = imageprep.HashTensor(tensor)
+	return &h
+}
+
+// encodeHashed also gives the picture's hashes.
+func (e *Engine) encodeHashed(ctx context.Context, encoder Encoder, image []byte) ([]float32, *hashes, error) {
+	tensor, err := e.tensor(ctx, encoder, image)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := encodeTensor(ctx, encoder, tensor)
+	if err != nil {
+		return nil, nil, err
+	}
+	return raw, hashesOf(tensor), nil
 }
 
 // tensor decodes a picture. At most Config.DecodeWorkers are decoded at once.

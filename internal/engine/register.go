@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/seed-473295a7/vitrine/internal/imageprep"
 	"github.com/seed-473295a7/vitrine/internal/recsys"
 	"github.com/seed-473295a7/vitrine/internal/space"
 )
@@ -34,9 +33,10 @@ func (e *Engine) RegisterItems(ctx context.Context, items []Registration) []Regi
 	var wg sync.WaitGroup
 	for i := range items {
 		wg.Go(func() {
-			writes[i], inputs[i], out[i].Err = e.prepare(ctx, s, &items[i], texts[items[i].Item.ItemID])
+			var seen *hashes
+			writes[i], inputs[i], seen, out[i].Err = e.prepare(ctx, s, &items[i], texts[items[i].Item.ItemID])
 			if out[i].Err == nil && items[i].FindDuplicate {
-				out[i].DuplicateOf = e.duplicateOf(ctx, s, &writes[i])
+				out[i].DuplicateOf = e.duplicateOf(ctx, s, &writes[i], seen)
 			}
 		})
 	}
@@ -55,30 +55,30 @@ func (e *Engine) textsOf(ctx context.Context, items []Registration) (map[string]
 	return e.storedTexts(ctx, list)
 }
 
-// prepare embeds one item; text is the stored output of its text, or of the one it had.
-func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text TextOutput) (ItemWrite, space.Input, error) {
-	w := ItemWrite{Item: r.Item, Image: r.Image, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
-	in := e.inputOf(&r.Item, text)
+// prepare embeds one item; text is the stored output of its text, or of the one it had. seen is nil if the
+// picture was not decoded.
+func (e *Engine) prepare(ctx context.Context, s *State, r *Registration, text TextOutput) (w ItemWrite, in space.Input, seen *hashes, err error) {
+	w = ItemWrite{Item: r.Item, Image: r.Image, Encoder: s.encoder.Name(), Space: s.spaceID, Request: r.Request}
+	in = e.inputOf(&r.Item, text)
 	w.Item.ImageDigest = nil
 	if r.Image != nil {
 		digest := sha256.Sum256(r.Image)
 		w.Item.ImageDigest = digest[:]
-		var err error
 		if w.Raw, err = e.store.RawOutput(ctx, s.encoder.Name(), w.Item.ImageDigest); errors.Is(err, recsys.ErrNotFound) {
-			var hash imageprep.Hash
-			w.Raw, hash, err = e.encodeHashed(ctx, s.encoder, r.Image)
-			w.Hash = hash[:]
+			if w.Raw, seen, err = e.encodeHashed(ctx, s.encoder, r.Image); err == nil {
+				w.Hash = seen.plain[:]
+			}
 		}
 		if err != nil {
-			return w, in, onField(err, "item.image")
+			return w, in, nil, onField(err, "item.image")
 		}
 		in.Image = w.Raw
 	}
 	if err := e.completeText(ctx, &w, &in); err != nil {
-		return w, in, err
+		return w, in, nil, err
 	}
 	w.Vector = s.space.Embed(in)
-	return w, in, nil
+	return w, in, seen, nil
 }
 
 // encode gives the raw output of a picture: the stored one if the store has seen it, so that
@@ -192,7 +192,7 @@ func (e *Engine) updateOnce(ctx context.Context, u ItemUpdate, row ItemRow) (Reg
 		r.Image = u.Image
 		var texts map[string]TextOutput
 		if texts, err = e.textsOf(ctx, []Registration{r}); err == nil {
-			w, in, err = e.prepare(ctx, s, &r, texts[u.ItemID])
+			w, in, _, err = e.prepare(ctx, s, &r, texts[u.ItemID])
 		}
 	} else {
 		w, in, err = e.prepareUpdate(ctx, s, &r)

@@ -17,13 +17,12 @@ const hashColumns, hashRows = 17, 16
 // level of 255 is about .01: what compression does to an even ground must not turn bits.
 const hashMargin = .02
 
-// HashTensor hashes a picture by the tensor that a Rule with a square crop made of it; mirrored hashes
-// its mirror image instead. Hashes of two Rules do not compare. What is no tensor of a square has no
-// bit set.
-func HashTensor(tensor []float32, mirrored bool) Hash {
+// HashTensor hashes a picture and its mirror image by the tensor that a Rule with a square crop made of
+// it. Hashes of two Rules do not compare. What is no tensor of a square has no bit set.
+func HashTensor(tensor []float32) (plain, mirrored Hash) {
 	side := int(math.Round(math.Sqrt(float64(len(tensor) / 3))))
 	if 3*side*side != len(tensor) {
-		return Hash{}
+		return Hash{}, Hash{}
 	}
 	columns, lines := newShares(side, hashColumns), newShares(side, hashRows)
 	var fields [hashRows][hashColumns]float64
@@ -43,20 +42,18 @@ func HashTensor(tensor []float32, mirrored bool) Hash {
 			}
 		}
 	}
-	var h Hash
 	for y := range fields {
 		for x := range hashColumns - 1 {
-			left, right := fields[y][x], fields[y][x+1]
-			if mirrored {
-				left, right = fields[y][hashColumns-1-x], fields[y][hashColumns-2-x]
+			bit := y*(hashColumns-1) + x
+			if fields[y][x] > fields[y][x+1]+hashMargin {
+				plain[bit/8] |= 1 << (bit % 8)
 			}
-			if left > right+hashMargin {
-				bit := y*(hashColumns-1) + x
-				h[bit/8] |= 1 << (bit % 8)
+			if fields[y][hashColumns-1-x] > fields[y][hashColumns-2-x]+hashMargin {
+				mirrored[bit/8] |= 1 << (bit % 8)
 			}
 		}
 	}
-	return h
+	return plain, mirrored
 }
 
 // quiet is how many bits a picture without a quiet ground has at least.

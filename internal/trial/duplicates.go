@@ -127,7 +127,8 @@ func (l looker) look(ctx context.Context, image []byte) (seen, error) {
 	}
 	unit := slices.Clone(raw)
 	vecmath.Normalize(unit)
-	return seen{unit, imageprep.HashTensor(tensor, false), imageprep.HashTensor(tensor, true)}, nil
+	plain, mirrored := imageprep.HashTensor(tensor)
+	return seen{unit, plain, mirrored}, nil
 }
 
 // each runs work for 0..n−1, as many at a time as there are processors.
