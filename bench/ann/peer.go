@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 
+	environments "github.com/seed-473295a7/vitrine/bench/internal/peers"
 	"github.com/seed-473295a7/vitrine/internal/vecmath"
 )
 
@@ -36,37 +37,20 @@ type python struct {
 // installPeers makes a virtual environment with what is missing and says what cannot be had.
 func installPeers(ctx context.Context, cache string, peers []string) (python, error) {
 	folder := filepath.Join(cache, "ann-peers")
-	p := python{program: filepath.Join(folder, "bin", "python")}
+	var p python
 	for _, name := range peers {
 		pinned, ok := packages[name]
 		if !ok {
 			continue
 		}
-		if exec.CommandContext(ctx, p.program, "-c", "import numpy, "+name).Run() != nil {
-			if err := os.MkdirAll(cache, 0o755); err != nil {
-				return p, err
-			}
-			if err := p.install(ctx, folder, pinned); err != nil {
-				fmt.Printf("peer %s left out: %v\n", pinned, err)
-				continue
-			}
+		program, err := environments.Environment(ctx, folder, "import numpy, "+name, []string{"numpy==2.4.6", pinned})
+		if err != nil {
+			fmt.Printf("peer %s left out: %v\n", pinned, err)
+			continue
 		}
-		p.peers = append(p.peers, name)
+		p.program, p.peers = program, append(p.peers, name)
 	}
 	return p, ctx.Err()
-}
-
-func (p python) install(ctx context.Context, folder, pinned string) error {
-	fmt.Fprintf(os.Stderr, "installing %s into %s\n", pinned, folder)
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", folder},
-		{p.program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "numpy==2.4.6", pinned},
-	} {
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out[max(0, len(out)-400):])
-		}
-	}
-	return nil
 }
 
 // process is a Python process that holds one set and the peers' indexes of it.

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/seed-473295a7/vitrine/bench/internal/peers"
 )
 
 //go:embed peer.py
@@ -54,23 +56,7 @@ func virtualEnvironment(ctx context.Context) (string, error) {
 		return "", err
 	}
 	folder := filepath.Join(cache, "vitrine", "bench-embed")
-	python := filepath.Join(folder, "bin", "python")
-	check := exec.CommandContext(ctx, python, "-c", "import onnxruntime, PIL, numpy; assert (onnxruntime.__version__, PIL.__version__) == ('1.24.4', '13.0.0')")
-	if check.Run() == nil {
-		return python, nil
-	}
-	fmt.Fprintf(os.Stderr, "installing %v into %s\n", packages, folder)
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", folder},
-		append([]string{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, packages...),
-	} {
-		command := exec.CommandContext(ctx, args[0], args[1:]...)
-		command.Stderr = os.Stderr
-		if err := command.Run(); err != nil {
-			return "", fmt.Errorf("prepare the Python peer: %s: %w", args[0], err)
-		}
-	}
-	return python, nil
+	return peers.Environment(ctx, folder, "import onnxruntime, PIL, numpy; assert (onnxruntime.__version__, PIL.__version__) == ('1.24.4', '13.0.0')", packages)
 }
 
 // embed has the peer embed files, batch at a time.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/seed-473295a7/vitrine/bench/internal/peers"
 	"github.com/seed-473295a7/vitrine/bench/internal/serving"
 	"github.com/seed-473295a7/vitrine/models"
 )
@@ -79,24 +80,8 @@ func (w *peerWorker) start() (err error) {
 
 // installPeer makes the environment unless it works already.
 func installPeer(ctx context.Context, dir string) (python string, err error) {
-	python = filepath.Join(dir, "bin", "python")
-	check := `import numpy, onnxruntime, PIL; assert (onnxruntime.__version__, numpy.__version__, PIL.__version__) == ("1.24.4", "2.4.6", "13.0.0")`
-	if exec.CommandContext(ctx, python, "-c", check).Run() == nil {
-		return python, nil
-	}
-	progress("install %s", strings.Join(peerPackages(), " "))
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
-		append([]string{python, "-m", "pip", "install", "-q", "--only-binary=:all:"}, peerPackages()...),
-	} {
-		if out, err := serving.Command(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%s: %w", strings.Join(args, " "), serving.WithOutput(err, string(out)))
-		}
-	}
-	return python, nil
+	const check = `import numpy, onnxruntime, PIL; assert (onnxruntime.__version__, numpy.__version__, PIL.__version__) == ("1.24.4", "2.4.6", "13.0.0")`
+	return peers.Environment(ctx, dir, check, append([]string{"--only-binary=:all:"}, peerPackages()...))
 }
 
 // embed shares the pictures out and returns once all are embedded.

@@ -48,7 +48,7 @@ type listedModel struct {
 	FactorModel  string          `json:"factor_model"`
 	Live         bool            `json:"live"`
 	CreateTime   time.Time       `json:"create_time"`
-	ActivateTime *time.Time      `json:"activate_time,omitempty"`
+	ActivateTime time.Time       `json:"activate_time,omitzero"`
 	CatalogSeq   int64           `json:"catalog_seq"`
 	Interactions int64           `json:"interaction_seq"`
 	Bytes        int64           `json:"bytes"`
@@ -62,11 +62,8 @@ func listModels(ctx context.Context, cmd *cli.Command, a *app) error {
 	}
 	list := make([]listedModel, len(versions))
 	for i, v := range versions {
-		list[i] = listedModel{FactorModel: v.ID.String(), Live: v.Live, CreateTime: v.CreateTime, CatalogSeq: v.CatalogSeq,
+		list[i] = listedModel{FactorModel: v.ID.String(), Live: v.Live, CreateTime: v.CreateTime, ActivateTime: v.ActivateTime, CatalogSeq: v.CatalogSeq,
 			Interactions: v.InteractionSeq, Bytes: v.Bytes, Training: v.Training}
-		if !v.ActivateTime.IsZero() {
-			list[i].ActivateTime = &v.ActivateTime
-		}
 	}
 	return printResult(cmd, list, "%s", modelTable(list))
 }
@@ -127,7 +124,7 @@ type listedSpace struct {
 	Dims           int            `json:"dims"`
 	Vectors        int64          `json:"vectors"`
 	CreateTime     time.Time      `json:"create_time"`
-	ActivateTime   *time.Time     `json:"activate_time,omitempty"`
+	ActivateTime   time.Time      `json:"activate_time,omitzero"`
 	Lineage        engine.Lineage `json:"lineage"`
 }
 
@@ -139,10 +136,7 @@ func listSpaces(ctx context.Context, cmd *cli.Command, a *app) error {
 	list := make([]listedSpace, len(versions))
 	for i, v := range versions {
 		list[i] = listedSpace{EmbeddingSpace: v.ID.String(), Live: v.Live, Encoder: v.Encoder, Dims: v.Dims, Vectors: v.Vectors,
-			CreateTime: v.CreateTime, Lineage: v.Lineage}
-		if !v.ActivateTime.IsZero() {
-			list[i].ActivateTime = &v.ActivateTime
-		}
+			CreateTime: v.CreateTime, ActivateTime: v.ActivateTime, Lineage: v.Lineage}
 	}
 	return printResult(cmd, list, "%s", spaceTable(list))
 }

@@ -120,17 +120,26 @@ func (x *hnsw) each(f func(item uint32, vector []float32)) {
 // scans the base after all when the walk finds too few, and the tail always. Recall is
 // that of Config.TargetRecall for queries like the vectors.
 func (x *hnsw) Search(query []float32, k int, allowed func(item uint32) bool) ([]Hit, error) {
-	norm, err := checkQuery(x.tail.dims, query, k)
+	s, norm, err := x.begin(query, k)
 	if err != nil {
 		return nil, err
 	}
-	s := x.searches.Get().(*search)
 	defer x.searches.Put(s)
-	s.begin(query, norm, min(k, x.Len()), x.tail.coded)
 	if k > 0 {
 		x.find(s, norm > 0, allowed)
 	}
 	return s.finish(), nil
+}
+
+// begin checks a query and takes a search for it out of the pool, where the caller puts it back;
+// norm is the query's length.
+func (x *hnsw) begin(query []float32, k int) (s *search, norm float32, err error) {
+	if norm, err = checkQuery(x.tail.dims, query, k); err != nil {
+		return nil, 0, err
+	}
+	s = x.searches.Get().(*search)
+	s.begin(query, norm, min(k, x.Len()), x.tail.coded)
+	return s, norm, nil
 }
 
 // find offers to the sieve what is near the query, if that has a direction.
@@ -144,13 +153,11 @@ func (x *hnsw) find(s *search, direction bool, allowed func(item uint32) bool) {
 
 // SearchExact is Rebuilder.SearchExact.
 func (x *hnsw) SearchExact(query []float32, k int, allowed func(item uint32) bool) ([]Hit, error) {
-	norm, err := checkQuery(x.tail.dims, query, k)
+	s, _, err := x.begin(query, k)
 	if err != nil {
 		return nil, err
 	}
-	s := x.searches.Get().(*search)
 	defer x.searches.Put(s)
-	s.begin(query, norm, min(k, x.Len()), x.tail.coded)
 	x.scanBase(s, allowed)
 	x.tail.scan(&s.sieve, allowed)
 	return s.finish(), nil

@@ -68,13 +68,11 @@ func (x *hnsw) SearchSet(query []float32, k int, set Set, allowed func(item uint
 	if list > walk {
 		return x.Search(query, k, within(set, allowed))
 	}
-	norm, err := checkQuery(x.tail.dims, query, k)
+	s, _, err := x.begin(query, k)
 	if err != nil {
 		return nil, err
 	}
-	s := x.searches.Get().(*search)
 	defer x.searches.Put(s)
-	s.begin(query, norm, min(k, x.Len()), x.tail.coded)
 	if s.lower.K() > 0 {
 		x.scanSet(s, set, allowed)
 	}

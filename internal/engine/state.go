@@ -3,7 +3,6 @@ package engine
 import (
 	"math"
 	"slices"
-	"time"
 
 	"github.com/seed-473295a7/vitrine/internal/ann"
 	"github.com/seed-473295a7/vitrine/internal/filter"
@@ -85,24 +84,12 @@ func shown(it *recsys.Item) [2]int64 {
 	}
 	times := [2]int64{math.MinInt64, math.MaxInt64}
 	if !it.AvailableTime.IsZero() {
-		times[0] = clampNano(it.AvailableTime)
+		times[0] = recsys.UnixNano(it.AvailableTime)
 	}
 	if !it.ExpireTime.IsZero() {
-		times[1] = clampNano(it.ExpireTime)
+		times[1] = recsys.UnixNano(it.ExpireTime)
 	}
 	return times
-}
-
-// clampNano is UnixNano for every representable time: proto timestamps reach the year 9999,
-// nanoseconds in an int64 only 2262.
-func clampNano(t time.Time) int64 {
-	switch {
-	case t.Year() < 1700:
-		return math.MinInt64
-	case t.Year() > 2250:
-		return math.MaxInt64
-	}
-	return t.UnixNano()
 }
 
 // facts returns what is known of an item; nil if it is not registered.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -147,9 +146,7 @@ func (e *Engine) trainingRows(ctx context.Context, scan catalogScan, settings Ev
 	for actor := range events {
 		actors = append(actors, actor)
 	}
-	slices.SortFunc(actors, func(a, b recsys.Actor) int {
-		return cmp.Or(cmp.Compare(a.ID, b.ID), compareBool(a.Visitor, b.Visitor))
-	})
+	slices.SortFunc(actors, recsys.Actor.Compare)
 	var history []recsys.Interaction
 	for _, actor := range actors {
 		history = history[:0]
@@ -172,16 +169,6 @@ func (r trainingRows) of(user int) []als.Entry {
 		start = r.ends[user-1]
 	}
 	return r.entries[start:r.ends[user]]
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // entriesOf is a user's row of the matrix.
@@ -268,10 +255,7 @@ func (e *Engine) contentRows(ctx context.Context, scan catalogScan, progress Pro
 	if err != nil {
 		return nil, als.Content{}, err
 	}
-	schema := space.Infer(inputs, space.DefaultInferConfig())
-	if live, err := decodeRecipe(scan.head.Space.Recipe); err == nil && live.schemaGiven {
-		schema = live.space.Schema()
-	}
+	schema, _ := schemaOf(scan.head, nil, inputs)
 	content, err := space.Fit(ctx, inputs, space.ContentSchema(schema, inputs), space.ContentConfig())
 	if errors.Is(err, recsys.ErrInvalid) {
 		e.log.Warn("training without content", "reason", err)

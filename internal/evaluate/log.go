@@ -65,7 +65,7 @@ func NewLog(items []string, interactions []recsys.Interaction, config LogConfig)
 		l.users = append(l.users, *u)
 	}
 	slices.SortFunc(l.users, func(a, b user) int {
-		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.actor.ID, b.actor.ID), compareBool(a.actor.Visitor, b.actor.Visitor))
+		return cmp.Or(cmp.Compare(a.number, b.number), a.actor.Compare(b.actor))
 	})
 	return l, nil
 }
@@ -94,16 +94,6 @@ func (l *Log) byActor(interactions []recsys.Interaction) map[recsys.Actor]*user 
 		u.events = append(u.events, in)
 	}
 	return out
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // finish orders a user's events and finds the positives.

@@ -50,7 +50,7 @@ type chunk struct {
 	version    uint64 // the newest of stamps
 	registered mask
 	stamps     [chunkSize]uint64 // the version of the Index that last changed the item
-	created    [chunkSize]int64  // create_time, see clampNano
+	created    [chunkSize]int64  // create_time, see recsys.UnixNano
 	records    [chunkSize]*record
 	columns    []column // ascending by attribute
 }
@@ -195,18 +195,6 @@ func bit(b bool) uint64 {
 		n = 1
 	}
 	return n
-}
-
-// clampNano is UnixNano for every representable time: nanoseconds in an int64 reach from 1678
-// to 2262 only. Times outside of 1700 … 2250 become the least and greatest number.
-func clampNano(t time.Time) int64 {
-	switch {
-	case t.Year() < 1700:
-		return math.MinInt64
-	case t.Year() > 2250:
-		return math.MaxInt64
-	}
-	return t.UnixNano()
 }
 
 // createdBetween returns the places whose create_time is in low … high, bounds included.

@@ -75,7 +75,7 @@ func (e *edit) put(number uint32, it *recsys.Item) {
 		}
 	}
 	c.registered.set(i)
-	c.created[i], c.stamps[i], c.version, c.records[i] = clampNano(r.createTime), e.version, e.version, r
+	c.created[i], c.stamps[i], c.version, c.records[i] = recsys.UnixNano(r.createTime), e.version, e.version, r
 }
 
 // numberOf returns the bits of a number, those of NaN for any other value.

@@ -10,6 +10,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
+
+	"github.com/seed-473295a7/vitrine/internal/recsys"
 )
 
 // interval is low … high, bounds included.
@@ -93,13 +95,13 @@ func asDouble(v ref.Val) (float64, bool) {
 	return 0, false
 }
 
-// asNano returns a time that clampNano keeps as it is.
+// asNano returns a time that recsys.UnixNano keeps as it is.
 func asNano(v ref.Val) (int64, bool) {
 	t, ok := v.(types.Timestamp)
 	if !ok {
 		return 0, false
 	}
-	nano := clampNano(t.Time)
+	nano := recsys.UnixNano(t.Time)
 	return nano, nano != math.MinInt64 && nano != math.MaxInt64
 }
 

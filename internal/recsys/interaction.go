@@ -3,6 +3,7 @@ package recsys
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,19 @@ func Visitor(id string) Actor { return Actor{ID: id, Visitor: true} }
 
 // IsZero reports whether the actor is nobody.
 func (a Actor) IsZero() bool { return a.ID == "" }
+
+// Compare orders actors by id, a user before a visitor of the same.
+func (a Actor) Compare(b Actor) int {
+	switch {
+	case a.ID != b.ID:
+		return strings.Compare(a.ID, b.ID)
+	case a.Visitor == b.Visitor:
+		return 0
+	case b.Visitor:
+		return -1
+	}
+	return 1
+}
 
 // InteractionType says what a shopper did. Values equal those of vitrine.v1.InteractionType
 // and are stored, so they never change meaning.

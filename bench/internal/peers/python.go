@@ -33,41 +33,43 @@ var lightFMSteps = [][]string{
 	{"--no-build-isolation", "--no-use-pep517", "lightfm==1.17"},
 }
 
+// Environment returns the interpreter of a virtual environment in a folder. Unless check, a line of
+// Python, ends well there, each of steps is installed by one run of pip; what is there already
+// stays, so that packages may come one after another.
+func Environment(ctx context.Context, folder, check string, steps ...[]string) (program string, err error) {
+	program = filepath.Join(folder, "bin", "python")
+	if exec.CommandContext(ctx, program, "-c", check).Run() == nil {
+		return program, nil
+	}
+	if _, err := os.Stat(program); err != nil {
+		if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+			return "", err
+		}
+		if err := execute(ctx, "python3", "-m", "venv", folder); err != nil {
+			return "", err
+		}
+	}
+	for _, packages := range steps {
+		fmt.Fprintf(os.Stderr, "installing %s into %s\n", strings.Join(packages, " "), folder)
+		if err := execute(ctx, program, append([]string{"-m", "pip", "install", "-q", "--disable-pip-version-check"}, packages...)...); err != nil {
+			return "", err
+		}
+	}
+	return program, nil
+}
+
 // Install makes the environment below a cache directory unless it is there. A LightFM that does
 // not build is reported when it is asked for.
 func Install(ctx context.Context, cache string, threads int) (*Python, error) {
 	p := &Python{dir: filepath.Join(cache, "peers"), threads: threads}
-	if !p.imports(ctx, "implicit, scipy") {
-		if err := os.MkdirAll(cache, 0o755); err != nil {
-			return nil, err
-		}
-		if err := execute(ctx, "python3", "-m", "venv", "--clear", p.dir); err != nil {
-			return nil, err
-		}
-		if err := p.install(ctx, steps); err != nil {
-			return nil, err
-		}
+	if _, err := Environment(ctx, p.dir, "import implicit, scipy", steps...); err != nil {
+		return nil, err
 	}
-	if !p.imports(ctx, "lightfm") {
-		p.lightFM = p.install(ctx, lightFMSteps)
-	}
+	_, p.lightFM = Environment(ctx, p.dir, "import lightfm", lightFMSteps...)
 	return p, nil
 }
 
 func (p *Python) program() string { return filepath.Join(p.dir, "bin", "python") }
-
-func (p *Python) imports(ctx context.Context, modules string) bool {
-	return exec.CommandContext(ctx, p.program(), "-c", "import "+modules).Run() == nil
-}
-
-func (p *Python) install(ctx context.Context, steps [][]string) error {
-	for _, packages := range steps {
-		if err := execute(ctx, p.program(), append([]string{"-m", "pip", "install", "-q"}, packages...)...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // execute runs a program; its error carries the last line that was printed.
 func execute(ctx context.Context, name string, args ...string) error {
