@@ -64,11 +64,8 @@ func (s *encoders) openFile(ctx context.Context, name string) (*onnx.Encoder, er
 	if name == "" || name == builtIn.Name {
 		return onnx.Open(ctx, config)
 	}
-	dir, manifest := s.folder, onnx.ManifestFile(name)
-	if filepath.Base(name) != name {
-		dir, manifest = filepath.Split(name)
-	}
-	config.Files, config.Manifest = os.DirFS(filepath.Clean(dir)), manifest
+	dir, manifest := encoderPlace(s.folder, name)
+	config.Files, config.Manifest = os.DirFS(dir), manifest
 	e, err := onnx.Open(ctx, config)
 	if errors.Is(err, recsys.ErrNotFound) {
 		return nil, missingEncoder("encoder", name, dir, err)

@@ -33,7 +33,7 @@ func openTextEncoder(ctx context.Context, cmd *cli.Command) (*onnx.TextEncoder, 
 	}
 	config := onnx.DefaultConfig()
 	config.Library, config.IntraOpThreads = cmd.String("onnxruntime-lib"), cmd.Int("encoder-threads")
-	dir, manifest := encoderPlace(cmd, name)
+	dir, manifest := encoderPlace(encodersDir(cmd), name)
 	config.Files, config.Manifest = os.DirFS(dir), manifest
 	encoder, err := onnx.OpenText(ctx, config)
 	if errors.Is(err, recsys.ErrNotFound) {
@@ -76,13 +76,13 @@ func addMiniLM(ctx context.Context, cmd *cli.Command) error {
 	return err
 }
 
-// encoderPlace is where an encoder lies: one with a name that vitrine model add was given, or the
-// path of a manifest.
-func encoderPlace(cmd *cli.Command, name string) (dir, manifest string) {
+// encoderPlace is where an encoder lies: in the folder, by the name that vitrine model add was given, or
+// at the path of a manifest.
+func encoderPlace(folder, name string) (dir, manifest string) {
 	if filepath.Base(name) != name {
 		return filepath.Dir(name), filepath.Base(name)
 	}
-	return encodersDir(cmd), onnx.ManifestFile(name)
+	return folder, onnx.ManifestFile(name)
 }
 
 // missingEncoder says what there is instead.

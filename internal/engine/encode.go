@@ -101,8 +101,8 @@ func (e *Engine) encodeAll(ctx context.Context, encoder Encoder, rate float64, p
 	return nil
 }
 
-// encodePass goes once over what is lacking, with half the decoders: requests need the others. It
-// adds the digests of pictures that cannot be encoded to unfit.
+// encodePass goes once over what is lacking, with half as many workers as there are decoders, each at
+// batches of its own. It adds the digests of pictures that cannot be encoded to unfit.
 func (e *Engine) encodePass(ctx context.Context, encoder Encoder, rate float64, unfit map[string]bool, progress func(done int)) (done int, err error) {
 	var mu sync.Mutex // guards after, ended, done and unfit
 	var after []byte
